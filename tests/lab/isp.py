@@ -1,0 +1,247 @@
+"""The lab's Internet provider: numbers that answer with a PPP server of ours."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from functools import partial
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Protocol
+
+from . import hdlc
+from .pcap import LINKTYPE_PPP_WITH_DIR, LINKTYPE_RAW, PcapWriter
+from .ppp_auth import Auth, Credentials
+from .ppp_options import PeerFaults, PeerSettings
+from .ppp_peer import Direction, Phase, PppPeer
+from .telephone import Answerer, Line, Network
+
+GATEWAY = IPv4Address("198.51.100.1")
+POOL = tuple(IPv4Address("198.51.100.100") + n for n in range(51))
+DNS = IPv4Address("198.51.100.53")
+ACCOUNT = Credentials("masqgate", "lab-secret")
+NUMBERS: dict[str, Auth | None] = {
+    "5551000": Auth.CHAP, "5551001": Auth.PAP, "5551002": Auth.MSCHAPV2, "5551003": None,
+}  # fmt: skip
+HANG_UP_AFTER_S = 0.5
+HIGH_WATER = 3000
+
+
+class Uplink(Protocol):
+    """Where a call's IP packets go."""
+
+    def write(self, packet: bytes) -> None:
+        """A packet from the caller."""
+
+    def pause(self, paused: bool) -> None:
+        """Stop or go on giving packets for the caller."""
+
+    def close(self) -> None:
+        """The call is over."""
+
+
+UplinkFactory = Callable[[IPv4Address, Callable[[bytes], None]], Uplink]
+
+
+class NoUplink:
+    """An uplink to nowhere, for tests without namespaces."""
+
+    def __init__(self, address: IPv4Address, give: Callable[[bytes], None]) -> None:
+        self.packets: list[bytes] = []
+        self.give = give
+
+    def write(self, packet: bytes) -> None:
+        """Keep the packet."""
+        self.packets.append(packet)
+
+    def pause(self, paused: bool) -> None:
+        """Nothing to pause."""
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+@dataclass(slots=True)
+class IspFaults(PeerFaults):
+    """Faults of the PPP server, and of the network behind it."""
+
+    loss: float = 0.0  # share of IP packets lost, each direction
+    keep_address: bool = False  # give every call the same address
+    keep_line: bool = False  # do not hang up after LCP has ended
+
+
+class IspCall:
+    """One answered call: a `Party` that runs the PPP server."""
+
+    def __init__(self, isp: Isp, settings: PeerSettings) -> None:
+        self.isp = isp
+        self.uplink: Uplink | None = None
+        self._line: Line | None = None
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self.ppp = PppPeer(
+            settings, isp.faults, random=isp.random.randbytes, on_frame=self._saw_frame
+        )
+
+    def line_up(self, line: Line) -> None:
+        """Begin to speak PPP."""
+        self._line = line
+        self.isp.calls.append(self)
+        self.ppp.start(self._loop.time())
+        self._work()
+
+    def line_data(self, data: bytes) -> None:
+        """Bytes came from the caller."""
+        self.ppp.receive(data, self._loop.time())
+        self._work()
+
+    def line_drained(self) -> None:
+        """Room for more."""
+        if self.uplink is not None and self._line is not None:
+            self.uplink.pause(self._line.backlog > HIGH_WATER)
+
+    def line_down(self) -> None:
+        """The call is over."""
+        self._line = None
+        if self._timer is not None:
+            self._timer.cancel()
+        self._close_uplink()
+        self.isp.ended(self)
+
+    def terminate(self) -> None:
+        """End the link as the provider's administrator would."""
+        self.ppp.terminate(self._loop.time())
+        self._work()
+
+    def hang_up(self) -> None:
+        """Cut the line."""
+        if self._line is not None:
+            self._line.hang_up()
+
+    def _saw_frame(self, direction: Direction, frame: hdlc.Frame) -> None:
+        self.isp.saw_frame(direction, frame)
+
+    def _from_internet(self, packet: bytes) -> None:
+        if self.isp.loses():
+            return
+        if self.ppp.send_packet(packet):
+            self.isp.saw_packet(packet)
+        self._work()
+
+    def _work(self) -> None:
+        if self._line is None:
+            return
+        if output := self.ppp.take_output():
+            self._line.send(output)
+        for packet in self.ppp.take_packets():
+            self.isp.saw_packet(packet)
+            if self.uplink is not None and not self.isp.loses():
+                self.uplink.write(packet)
+        self._follow_phase()
+        if self._timer is not None:
+            self._timer.cancel()
+        due = self.ppp.deadline
+        self._timer = None if due is None else self._loop.call_at(due, self._tick)
+        self.line_drained()
+
+    def _follow_phase(self) -> None:
+        if self.ppp.phase is Phase.UP and self.uplink is None:
+            self.uplink = self.isp.make_uplink(self.ppp.peer_address, self._from_internet)
+        elif self.ppp.phase is not Phase.UP:
+            self._close_uplink()
+        if self.ppp.phase is Phase.DEAD and not self.isp.faults.keep_line:
+            self._loop.call_later(HANG_UP_AFTER_S, self.hang_up)
+
+    def _close_uplink(self) -> None:
+        if self.uplink is not None:
+            self.uplink.close()
+            self.uplink = None
+
+    def _tick(self) -> None:
+        self._timer = None
+        self.ppp.tick(self._loop.time())
+        self._work()
+
+
+class Isp:
+    """The provider: its address pool, faults, captures, and the calls that are up."""
+
+    def __init__(self, make_uplink: UplinkFactory = NoUplink) -> None:
+        self.faults = IspFaults()
+        self.calls: list[IspCall] = []
+        self.history: list[IspCall] = []
+        self.random = random.Random(20251124)
+        self.make_uplink = make_uplink
+        self.accounts: tuple[Credentials, ...] = (ACCOUNT,)
+        self._next = 0
+        self._frames: PcapWriter | None = None
+        self._packets: PcapWriter | None = None
+
+    def serve(self, network: Network) -> None:
+        """Take the lab's numbers for PAP, CHAP, MS-CHAPv2 and no authentication."""
+        for number, auth in NUMBERS.items():
+            network.add(number, Answerer(partial(self.answer, auth)))
+
+    def answer(self, auth: Auth | None) -> IspCall:
+        """Make the party for a new call; each call gets the pool's next address."""
+        if not self.faults.keep_address:
+            self._next += 1
+        address = POOL[(self._next - 1) % len(POOL)]
+        settings = PeerSettings(
+            require=auth,
+            accounts=self.accounts,
+            own_address=GATEWAY,
+            peer_address=address,
+            dns=(DNS,),
+        )
+        return IspCall(self, settings)
+
+    @property
+    def call(self) -> IspCall | None:
+        """The newest call that is up, if any."""
+        return self.calls[-1] if self.calls else None
+
+    def ended(self, call: IspCall) -> None:
+        """A call is over."""
+        if call in self.calls:
+            self.calls.remove(call)
+        self.history.append(call)
+
+    def set_password(self, password: str) -> None:
+        """Change the account's password: calls from then on need the new one."""
+        self.accounts = (replace(ACCOUNT, password=password),)
+
+    def clear_faults(self) -> None:
+        """Behave well from now on."""
+        healthy = IspFaults()
+        for item in fields(healthy):
+            setattr(self.faults, item.name, getattr(healthy, item.name))
+        self.accounts = (ACCOUNT,)
+
+    def loses(self) -> bool:
+        """Throw the dice for one packet."""
+        return bool(self.faults.loss) and self.random.random() < self.faults.loss
+
+    def capture(self, folder: Path) -> None:
+        """Write `isp-ip.pcap` (raw IP) and `isp-ppp.pcap` (frames) from now on."""
+        self._packets = PcapWriter(folder / "isp-ip.pcap", LINKTYPE_RAW)
+        self._frames = PcapWriter(folder / "isp-ppp.pcap", LINKTYPE_PPP_WITH_DIR)
+
+    def stop_capture(self) -> None:
+        """Close the capture files."""
+        for writer in (self._packets, self._frames):
+            if writer is not None:
+                writer.close()
+        self._packets = self._frames = None
+
+    def saw_packet(self, packet: bytes) -> None:
+        """Capture an IP packet."""
+        if self._packets is not None:
+            self._packets.write(packet)
+
+    def saw_frame(self, direction: Direction, frame: hdlc.Frame) -> None:
+        """Capture a frame."""
+        if self._frames is not None:
+            self._frames.write(bytes([direction == "out"]) + frame.packet)
