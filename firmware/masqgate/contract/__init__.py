@@ -1,0 +1,1 @@
+"""Types and calls that page, console and command line share; needs no privilege."""

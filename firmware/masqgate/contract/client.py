@@ -1,0 +1,105 @@
+"""The caller's end of the supervisor's socket."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from . import calls, framing
+from .calls import Call, Reply, Request
+from .codec import from_json, to_json
+from .errors import MasqgateError
+from .status import Entry, Flow, Status
+
+TIMEOUT_S = 30.0
+
+A = TypeVar("A")
+R = TypeVar("R")
+
+
+class Client:
+    """Makes calls on the supervisor; each on a connection of its own. Safe to share by threads."""
+
+    def __init__(self, path: Path, timeout_s: float = TIMEOUT_S) -> None:
+        self._path = path
+        self._timeout_s = timeout_s
+
+    def status(self) -> Status:
+        """The whole router at this moment."""
+        return self._call(calls.STATUS, calls.Nothing())
+
+    def connect(self, uplink: str = "") -> None:
+        """Bring an uplink up, now."""
+        self._call(calls.CONNECT, calls.UplinkName(uplink))
+
+    def disconnect(self, uplink: str = "") -> None:
+        """Hang up, and stay down until `connect`."""
+        self._call(calls.DISCONNECT, calls.UplinkName(uplink))
+
+    def config_show(self) -> str:
+        """The configuration in force as TOML, secrets hidden."""
+        return self._call(calls.CONFIG_SHOW, calls.Nothing()).text
+
+    def config_check(self, text: str) -> None:
+        """InvalidConfig-like MasqgateError with every problem if the document is not good."""
+        self._call(calls.CONFIG_CHECK, calls.Document(text))
+
+    def config_apply(self, text: str) -> None:
+        """Put a document in force and save it; MasqgateError, and no change, if it is bad."""
+        self._call(calls.CONFIG_APPLY, calls.Document(text))
+
+    def config_previous(self) -> None:
+        """Put the configuration before this one in force."""
+        self._call(calls.CONFIG_PREVIOUS, calls.Nothing())
+
+    def config_factory(self) -> None:
+        """Put the factory's configuration in force."""
+        self._call(calls.CONFIG_FACTORY, calls.Nothing())
+
+    def log(self, after: int = 0, limit: int = 100) -> tuple[Entry, ...]:
+        """The newest events after number `after`, oldest first."""
+        return self._call(calls.LOG, calls.LogQuery(after, limit)).entries
+
+    def flows(self) -> tuple[Flow, ...]:
+        """The masqueraded connections."""
+        return self._call(calls.FLOWS, calls.Nothing()).flows
+
+    def password_check(self, password: str, client: str = "") -> None:
+        """MasqgateError unless this is the administrator's password."""
+        self._call(calls.PASSWORD_CHECK, calls.Password(password, client))
+
+    def password_set(self, password: str, old: str = "", client: str = "") -> None:
+        """Set the administrator's password."""
+        self._call(calls.PASSWORD_SET, calls.NewPassword(password, old, client))
+
+    def password_reset(self) -> None:
+        """Forget the administrator's password, so that the page asks for a first one."""
+        self._call(calls.PASSWORD_RESET, calls.Nothing())
+
+    def _call(self, call: Call[A, R], arguments: A) -> R:
+        request = to_json(Request(call.name, msgspec.Raw(to_json(arguments, secrets=True))))
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+                sock.settimeout(self._timeout_s)
+                sock.connect(str(self._path))
+                framing.send(sock, request)
+                payload = framing.receive(sock)
+        except (OSError, framing.FramingError) as error:
+            raise MasqgateError(
+                "supervisor_unreachable",
+                f"The supervisor does not answer ({error}).",
+                "It restarts by itself; try again in ten seconds. The call stays up meanwhile.",
+            ) from error
+        if payload is None:
+            raise MasqgateError(
+                "supervisor_closed", "The supervisor closed the connection.", "Try again."
+            )
+        reply = from_json(payload, Reply)
+        if reply.failure is not None:
+            raise MasqgateError(
+                reply.failure.code, reply.failure.text, reply.failure.hint, reply.failure.problems
+            )
+        return from_json(bytes(reply.result or b"{}"), call.result)

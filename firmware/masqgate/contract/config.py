@@ -1,0 +1,113 @@
+"""The configuration: one typed, versioned document (TOML). Reading it is in `document.py`."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Interface
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from .secret import Secret
+
+VERSION: Literal[1] = 1
+
+Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9]{0,9}$")]
+Text = Annotated[str, Meta(max_length=128)]
+Seconds = Annotated[int, Meta(ge=1, le=86_400)]
+
+AuthMethod = Literal["pap", "chap", "mschapv2"]
+DialMode = Literal["always", "manual", "off"]
+SerialSpeed = Literal[
+    300, 1200, 2400, 4800, 9600, 19_200, 38_400, 57_600, 115_200, 230_400, 460_800, 921_600
+]
+
+
+class System(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The router itself."""
+
+    hostname: Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")] = "masqgate"
+
+
+class Lan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The bridge over all Ethernet ports that are not an uplink. Addresses are RFC 1918."""
+
+    address: str = "192.168.77.1/24"
+    dhcp: bool = True
+    dhcp_first: str = "192.168.77.100"
+    dhcp_last: str = "192.168.77.199"
+    lease_minutes: Annotated[int, Meta(ge=2, le=43_200)] = 720
+    domain: Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$")] = "lan"
+
+    @property
+    def interface(self) -> IPv4Interface:
+        """Address and prefix; ValueError if the text is neither (a valid Config's never is)."""
+        return IPv4Interface(self.address)
+
+
+class Modem(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    tag_field="kind",
+    tag="modem",
+):
+    """An uplink that dials: PPP over a modem on a serial port."""
+
+    name: Name
+    port: Text  # /dev/ttyAMA0, or /dev/serial/by-path/… for a USB modem
+    number: Text  # what is dialed after ATD; *99# with mobile modems
+    mode: DialMode = "always"
+    speed: SerialSpeed = 115_200  # bit/s on the serial port
+    flow_control: bool = True  # RTS/CTS
+    dial: Literal["tone", "pulse", "plain"] = "tone"  # ATDT, ATDP, ATD
+    init: tuple[Text, ...] = ("ATZ", "ATE0V1X4&C1&D2")
+    dial_timeout_s: Seconds = 60
+    user: Text = ""
+    password: Secret = Secret()
+    auth: tuple[AuthMethod, ...] = ("pap", "chap", "mschapv2")
+    apn: Text = ""  # with an APN, the modem is a mobile one (3GPP TS 27.007)
+    pin: Secret = Secret()
+    mtu: Annotated[int, Meta(ge=296, le=1500)] = 1500  # bytes
+    echo_interval_s: Seconds = 10  # LCP echo (RFC 1661, section 5.8); four lost: the line is dead
+
+
+class Ethernet(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    tag_field="kind",
+    tag="ethernet",
+):
+    """An uplink on an Ethernet port, which leaves the LAN bridge."""
+
+    name: Name
+    port: Text  # interface, for example eth1
+    enabled: bool = True
+    address: str = "dhcp"  # or a static address with prefix
+    gateway: str = ""  # with a static address
+    dns: tuple[str, ...] = ()  # with a static address
+
+
+Uplink = Modem | Ethernet
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All that a person can set. `uplink` is in order of preference."""
+
+    version: Literal[1] = VERSION
+    system: System = System()
+    lan: Lan = Lan()
+    uplink: tuple[Uplink, ...] = ()
+
+    @property
+    def modems(self) -> tuple[Modem, ...]:
+        """The uplinks that dial."""
+        return tuple(link for link in self.uplink if isinstance(link, Modem))
+
+    @property
+    def ethernets(self) -> tuple[Ethernet, ...]:
+        """The uplinks on Ethernet ports."""
+        return tuple(link for link in self.uplink if isinstance(link, Ethernet))

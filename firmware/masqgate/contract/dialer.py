@@ -1,0 +1,38 @@
+"""What supervisor and dialer say to each other, framed JSON over the dialer's socket.
+
+The dialer reads its `DialerConfig` from a file and listens. The supervisor connects, gets a
+`Report` at once and at every change (and every few seconds while the call is up), and sends
+`Command`s. The dialer needs no supervisor to keep a call up or to redial.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from .config import Modem
+from .status import Entry, LinkStatus
+
+
+class DialerConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """All that one dialer needs to know."""
+
+    modem: Modem
+    interface: str  # the PPP interface's name
+
+
+class Command(msgspec.Struct, frozen=True):
+    """What the dialer is told; `reload` makes it read its file again, redialing if needed."""
+
+    verb: Literal["connect", "disconnect", "reload"]
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What the dialer tells: its status now, and what happened since the last report.
+
+    The numbers of entries are the dialer's own; the supervisor gives them new ones.
+    """
+
+    status: LinkStatus
+    events: tuple[Entry, ...] = ()

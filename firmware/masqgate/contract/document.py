@@ -1,0 +1,141 @@
+"""From a TOML document to a Config and back: all problems at once, none of them a traceback."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from typing import Any, get_args
+
+import msgspec
+import tomli_w
+
+from .codec import convert, to_plain
+from .config import VERSION, Config, Ethernet, Lan, Modem, System
+from .errors import InvalidConfig, Problem
+from .rules import check
+from .secret import HIDDEN
+
+MAX_DOCUMENT = 64 * 1024
+_KINDS: dict[str, type[msgspec.Struct]] = {"modem": Modem, "ethernet": Ethernet}
+
+
+def parse(text: str) -> Config:
+    """Read a document; InvalidConfig with every problem in it if it is not a good one."""
+    if len(text.encode("utf-8", "replace")) > MAX_DOCUMENT:
+        hint = f"At most {MAX_DOCUMENT // 1024} KiB are taken."
+        raise InvalidConfig((Problem("", "too_large", "The document is too large.", hint),))
+    try:
+        plain = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        problem = Problem("", "not_toml", f"The document is not TOML: {error}.")
+        raise InvalidConfig((problem,)) from None
+    return from_plain(plain)
+
+
+def from_plain(plain: dict[str, Any]) -> Config:
+    """Turn a parsed document into a Config; InvalidConfig with every problem otherwise."""
+    problems = _shape(plain)
+    if problems:
+        raise InvalidConfig(tuple(problems))
+    config = convert(plain, Config)
+    if problems := check(config):
+        raise InvalidConfig(tuple(problems))
+    return config
+
+
+def render(config: Config, *, secrets: bool = False) -> str:
+    """Write a Config as TOML; secrets are replaced by a placeholder unless asked for."""
+    return tomli_w.dumps(to_plain(config, secrets=secrets))
+
+
+def keep_secrets(new: Config, stored: Config) -> Config:
+    """Put the stored secret wherever the new document holds the placeholder.
+
+    An uplink is known by its name. InvalidConfig where no secret is stored for it.
+    """
+    old = {link.name: link for link in stored.modems}
+    problems: list[Problem] = []
+    links: list[Modem | Ethernet] = []
+    for index, link in enumerate(new.uplink):
+        if isinstance(link, Modem):
+            for field in ("password", "pin"):
+                if not getattr(link, field).hidden:
+                    continue
+                if link.name not in old:
+                    problems.append(_no_stored_secret(f"uplink[{index}].{field}", link.name))
+                    continue
+                link = msgspec.structs.replace(link, **{field: getattr(old[link.name], field)})
+        links.append(link)
+    if problems:
+        raise InvalidConfig(tuple(problems))
+    return msgspec.structs.replace(new, uplink=tuple(links))
+
+
+def _no_stored_secret(path: str, name: str) -> Problem:
+    text = f"'{HIDDEN}' stands for a stored secret, but none is stored for '{name}'."
+    return Problem(path, "no_stored_secret", text, "Write the secret itself.")
+
+
+def _shape(plain: dict[str, Any]) -> list[Problem]:
+    """Check names and types of everything, each value by itself."""
+    version = plain.get("version", VERSION)
+    if version != VERSION:
+        text = f"Version {version!r} of the document is not known."
+        return [Problem("version", "unknown_version", text, f"This router knows {VERSION}.")]
+    problems = _unknown("", plain, Config)
+    for name, kind in (("system", System), ("lan", Lan)):
+        if name in plain:
+            problems += _table(name, plain[name], kind)
+    uplinks = plain.get("uplink", [])
+    if not isinstance(uplinks, list):
+        hint = "Write each uplink under [[uplink]]."
+        return [*problems, Problem("uplink", "wrong_type", "A list is expected.", hint)]
+    for index, item in enumerate(uplinks):
+        problems += _uplink(f"uplink[{index}]", item)
+    return problems
+
+
+def _uplink(path: str, item: Any) -> list[Problem]:
+    if not isinstance(item, dict):
+        return [Problem(path, "wrong_type", "A table is expected.", "Write it as [[uplink]].")]
+    kind = _KINDS.get(str(item.get("kind")))
+    if kind is None:
+        text = f"The kind {item.get('kind')!r} is not known."
+        hint = 'Write kind = "modem" or kind = "ethernet".'
+        return [Problem(f"{path}.kind", "unknown_kind", text, hint)]
+    return _table(path, {k: v for k, v in item.items() if k != "kind"}, kind)
+
+
+def _table(path: str, value: Any, kind: type[msgspec.Struct]) -> list[Problem]:
+    if not isinstance(value, dict):
+        return [Problem(path, "wrong_type", "A table is expected.", f"Write it as [{path}].")]
+    problems = _unknown(path, value, kind)
+    for field in msgspec.structs.fields(kind):
+        where = f"{path}.{field.encode_name}"
+        if field.encode_name not in value:
+            if field.required:
+                problems.append(Problem(where, "missing", "This value is missing."))
+            continue
+        try:
+            convert(value[field.encode_name], field.type)
+        except msgspec.ValidationError as error:
+            problems.append(Problem(where, "bad_value", f"{error}.", _choices(field.type)))
+    return problems
+
+
+def _choices(kind: Any) -> str:
+    options = [option for option in get_args(kind) if isinstance(option, str | int)]
+    return f"One of: {', '.join(map(str, options))}." if options else ""
+
+
+def _unknown(path: str, value: dict[str, Any], kind: type[msgspec.Struct]) -> list[Problem]:
+    known = [field.encode_name for field in msgspec.structs.fields(kind)]
+    problems = []
+    for key in value:
+        if key in known:
+            continue
+        close = difflib.get_close_matches(key, known, 1)
+        hint = f"Did you mean '{close[0]}'?" if close else f"Known: {', '.join(known)}."
+        where = f"{path}.{key}" if path else key
+        problems.append(Problem(where, "unknown_key", f"'{key}' is not known here.", hint))
+    return problems

@@ -1,0 +1,166 @@
+"""What a configuration must obey beyond its types; pure, and all problems at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+
+from .config import Config, Ethernet, Lan, Modem
+from .errors import Problem
+from .secret import Secret
+
+PRIVATE = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
+_NUMBER = re.compile(r"[0-9A-Da-d*#+,!@W;TPtp -]+")  # V.250, section 6.3.1
+_PORT = re.compile(r"/dev/[A-Za-z0-9._:+/-]+")
+_INTERFACE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,14}")
+_APN = re.compile(r"[A-Za-z0-9.-]+")
+_PIN = re.compile(r"[0-9]{4,8}")
+OURS = ("lo", "br0")
+
+
+def check(config: Config) -> list[Problem]:
+    """Return everything that is wrong; an empty list for a good configuration."""
+    problems = list(_lan(config.lan))
+    seen: dict[str, int] = {}
+    ports: dict[str, int] = {}
+    for index, link in enumerate(config.uplink):
+        path = f"uplink[{index}]"
+        problems += _modem(path, link) if isinstance(link, Modem) else _ethernet(path, link)
+        if link.name in seen:
+            text = f"The name '{link.name}' is used twice."
+            problems.append(Problem(f"{path}.name", "duplicate", text, "Choose another name."))
+        if link.port in ports:
+            text = f"The port '{link.port}' is used twice."
+            problems.append(Problem(f"{path}.port", "duplicate", text, "One uplink per port."))
+        seen[link.name] = ports[link.port] = index
+    problems += _overlaps(config)
+    return problems
+
+
+def _lan(lan: Lan) -> Iterator[Problem]:
+    try:
+        interface = IPv4Interface(lan.address)
+    except ValueError:
+        text = f"'{lan.address}' is not an IPv4 address with a prefix."
+        yield Problem("lan.address", "bad_address", text, "For example 192.168.77.1/24.")
+        return
+    network = interface.network
+    if not any(network.subnet_of(private) for private in PRIVATE):
+        hint = "Use one from 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16 (RFC 1918)."
+        yield Problem("lan.address", "not_private", f"{network} is not a private network.", hint)
+    if not 8 <= network.prefixlen <= 29:
+        text = f"A prefix of /{network.prefixlen} is of no use for a LAN."
+        yield Problem("lan.address", "bad_prefix", text, "Use /8 to /29, most often /24.")
+        return
+    if interface.ip in (network.network_address, network.broadcast_address):
+        text = f"{interface.ip} is the network's own or its broadcast address."
+        yield Problem("lan.address", "not_a_host", text, f"For example {network[1]}.")
+    if lan.dhcp:
+        yield from _pool(lan, interface)
+
+
+def _pool(lan: Lan, interface: IPv4Interface) -> Iterator[Problem]:
+    found: list[IPv4Address] = []
+    network = interface.network
+    for name in ("dhcp_first", "dhcp_last"):
+        text = getattr(lan, name)
+        try:
+            address = IPv4Address(text)
+        except ValueError:
+            yield Problem(f"lan.{name}", "bad_address", f"'{text}' is not an IPv4 address.")
+            continue
+        found.append(address)
+        if address not in network or address in (
+            network.network_address,
+            network.broadcast_address,
+        ):
+            problem = f"{address} is not a host's address in {network}."
+            hint = f"Use one between {network[1]} and {network[-2]}."
+            yield Problem(f"lan.{name}", "outside_lan", problem, hint)
+    if len(found) == 2 and found[0] > found[1]:
+        yield Problem("lan.dhcp_last", "bad_order", "The pool ends before it begins.")
+    elif len(found) == 2 and found[0] <= interface.ip <= found[1]:
+        text = f"The pool holds the router's own address {interface.ip}."
+        yield Problem("lan.dhcp_first", "holds_router", text, "Move the pool or the address.")
+
+
+def _plain(path: str, value: str | Secret) -> Iterator[Problem]:
+    """No control characters (C0, DEL, C1, U+2028, U+2029): they would end lines in files."""
+    text = value.reveal() if isinstance(value, Secret) else value
+    if any(ord(c) < 32 or 127 <= ord(c) < 160 or c in "\u2028\u2029" for c in text):
+        yield Problem(path, "control_character", "The value holds a control character.")
+
+
+def _modem(path: str, modem: Modem) -> Iterator[Problem]:
+    for field in ("user", "password"):
+        yield from _plain(f"{path}.{field}", getattr(modem, field))
+    if len(modem.password.reveal()) > 128:
+        yield Problem(f"{path}.password", "too_long", "At most 128 characters are taken.")
+    if not _PORT.fullmatch(modem.port) or ".." in modem.port:
+        text = f"'{modem.port}' is not a serial port."
+        hint = "For example /dev/ttyAMA0, or a path under /dev/serial/by-path/."
+        yield Problem(f"{path}.port", "bad_port", text, hint)
+    if not _NUMBER.fullmatch(modem.number):
+        text = f"'{modem.number}' cannot be dialed." if modem.number else "There is no number."
+        hint = "Digits and * # + , are taken; *99# with most mobile modems."
+        yield Problem(f"{path}.number", "bad_number", text, hint)
+    for index, line in enumerate(modem.init):
+        if not line.upper().startswith("AT") or not line.isascii() or not line.isprintable():
+            text = f"'{line}' is not an AT command line."
+            yield Problem(f"{path}.init[{index}]", "bad_command", text, "It begins with AT.")
+    if modem.apn and not _APN.fullmatch(modem.apn):
+        text = f"'{modem.apn}' is not an access point name."
+        yield Problem(f"{path}.apn", "bad_apn", text, "Letters, digits, dots and dashes.")
+    if modem.pin and not modem.pin.hidden and not _PIN.fullmatch(modem.pin.reveal()):
+        yield Problem(f"{path}.pin", "bad_pin", "A PIN has 4 to 8 digits.")
+    if modem.user and not modem.auth:
+        text = "There is a user but no way to log in."
+        yield Problem(f"{path}.auth", "no_method", text, "Name pap, chap or mschapv2.")
+
+
+def _ethernet(path: str, link: Ethernet) -> Iterator[Problem]:
+    if not _INTERFACE.fullmatch(link.port) or link.port in OURS or link.port.startswith("ppp"):
+        text = f"'{link.port}' cannot be an uplink's Ethernet port."
+        yield Problem(f"{path}.port", "bad_port", text, "For example eth1.")
+    if link.address == "dhcp":
+        return
+    try:
+        interface = IPv4Interface(link.address)
+        if "/" not in link.address:
+            raise ValueError
+    except ValueError:
+        text = f"'{link.address}' is neither 'dhcp' nor an address with a prefix."
+        yield Problem(f"{path}.address", "bad_address", text, "For example 203.0.113.5/24.")
+        return
+    for where, value in [
+        (f"{path}.gateway", link.gateway),
+        *((f"{path}.dns[{i}]", server) for i, server in enumerate(link.dns)),
+    ]:
+        try:
+            address = IPv4Address(value)
+        except ValueError:
+            text = f"'{value}' is not an IPv4 address." if value else "The gateway is missing."
+            yield Problem(where, "bad_address", text)
+            continue
+        if where.endswith("gateway") and address not in interface.network:
+            text = f"{address} is not in {interface.network}."
+            yield Problem(where, "outside_network", text, "The gateway is a neighbour.")
+
+
+def _overlaps(config: Config) -> Iterator[Problem]:
+    try:
+        lan = config.lan.interface.network
+    except ValueError:
+        return
+    for index, link in enumerate(config.uplink):
+        if not isinstance(link, Ethernet) or link.address == "dhcp":
+            continue
+        try:
+            network = IPv4Interface(link.address).network
+        except ValueError:
+            continue
+        if network.overlaps(lan):
+            text = f"{network} overlaps the LAN {lan}."
+            hint = "Give the LAN another network."
+            yield Problem(f"uplink[{index}].address", "overlaps_lan", text, hint)

@@ -1,0 +1,125 @@
+"""What the router tells of itself: one set of types for page, console and command line."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+
+class LinkState(StrEnum):
+    """Where an uplink is in its life. Table and diagram: `link/machine.py`, docs/LINK.md."""
+
+    OFF = "off"  # mode off: nobody wants it
+    IDLE = "idle"  # mode manual: waits for 'connect'
+    NO_PORT = "no_port"  # the serial or Ethernet port is not there
+    WAITING = "waiting"  # back-off before the next dial
+    INIT = "init"  # speaks AT to the modem
+    DIALING = "dialing"  # ATD sent, waits for CONNECT
+    NEGOTIATING = "negotiating"  # PPP: LCP, authentication, IPCP
+    UP = "up"  # IP flows
+    HANGING_UP = "hanging_up"  # the call ends
+    RESETTING = "resetting"  # the modem is brought back by a step of the ladder
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """Why the link is in its state: a stable code and, for people, a sentence and a hint."""
+
+    code: str
+    text: str
+    hint: str = ""
+
+
+class Counters(msgspec.Struct, frozen=True):
+    """Bytes over the link in this call (or since it came up)."""
+
+    rx_bytes: int = 0
+    tx_bytes: int = 0
+
+
+class LinkStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One uplink, as its dialer (or the Ethernet watcher) tells it.
+
+    Times are seconds on the monotonic clock of the router unless they end in `_at`, which are
+    Unix time; `None` where there is nothing to tell.
+    """
+
+    name: str
+    kind: Literal["modem", "ethernet"] = "modem"
+    state: LinkState
+    reason: Reason
+    since_at: float  # Unix time of the last change of state
+    interface: str = ""  # ppp-modem1, eth1
+    address: str = ""  # ours, from the provider
+    peer: str = ""  # the provider's end, or the gateway
+    dns: tuple[str, ...] = ()
+    connect_rate: int | None = None  # bit/s, from CONNECT
+    connect_text: str = ""  # the CONNECT line as the modem said it
+    retry_in_s: float | None = None  # until the next dial
+    attempts: int = 0  # dials since the link was last up
+    calls: int = 0  # calls that came up since the dialer began
+    pppd_pid: int | None = None
+    counters: Counters = Counters()
+    modem: str = ""  # what the modem says it is
+    signal_dbm: int | None = None
+    operator: str = ""
+    resets: dict[str, int] = {}  # steps of the recovery ladder taken, by cause
+
+
+class Host(msgspec.Struct, frozen=True, kw_only=True):
+    """A host of the LAN that holds a lease."""
+
+    name: str
+    mac: str
+    address: str
+    expires_at: float  # Unix time
+
+
+class LanStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """The LAN side."""
+
+    interface: str = "br0"
+    address: str = ""
+    ports: tuple[str, ...] = ()  # Ethernet ports in the bridge
+    hosts: tuple[Host, ...] = ()
+
+
+class Flow(msgspec.Struct, frozen=True, kw_only=True):
+    """One masqueraded connection: the original tuple and what the Internet sees."""
+
+    protocol: str
+    source: str
+    source_port: int | None = None
+    destination: str
+    destination_port: int | None = None
+    masqueraded: str  # the source address that the Internet sees
+    masqueraded_port: int | None = None
+    state: str = ""  # ESTABLISHED, …
+    timeout_s: int = 0
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One event of the history. `number` grows by one; `at` is Unix time."""
+
+    number: int
+    at: float
+    source: str  # modem1, lan, config, system
+    code: str
+    text: str
+    level: Literal["info", "warning", "error"] = "info"
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole router at one moment."""
+
+    version: str
+    hostname: str
+    at: float  # Unix time
+    uptime_s: float
+    active: str = ""  # the uplink that carries the default route; empty: none
+    uplinks: tuple[LinkStatus, ...] = ()
+    lan: LanStatus = LanStatus()
+    firewall: Literal["open", "closed", "failed"] = "closed"
+    password_set: bool = False
+    warnings: tuple[Reason, ...] = ()  # what is wrong with the router itself (disk full, …)

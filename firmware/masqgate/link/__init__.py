@@ -1,0 +1,1 @@
+"""The link without I/O: AT, link machine, what pppd says, options, back-off."""
