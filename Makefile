@@ -1,0 +1,80 @@
+# Masqgate: everything a developer does. `make help` lists it.
+
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+BUILD := build
+IMAGE ?= $(BUILD)/masqgate.img
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo -E)
+DEBIAN := $(shell cat image/packages-host.txt tests/lab/packages-host.txt tests/packages-host.txt 2>/dev/null | sed 's/\#.*//')
+PYTEST := $(BIN)/pytest
+
+.PHONY: help run test check lint types unit network system browser image flash console box bench venv packages clean
+
+help: ## show this list
+	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+run: packages venv image ## build the image, boot it in an emulated Pi with its lab, serve the admin page
+	$(SUDO) $(BIN)/python -m tests.lab run --image $(IMAGE)
+
+test: packages venv lint types unit network browser image system ## every test
+
+check: venv lint types unit ## the inner loop: lint, types, unit tests; no root
+
+lint: venv
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: venv
+	$(BIN)/mypy firmware/masqgate webui/masqgate_web tests/lab
+
+unit: venv ## tests without root
+	$(PYTEST) tests/unit -n 2 -q
+
+network: packages venv ## tests in network namespaces on this machine's kernel (root)
+	$(SUDO) $(PYTEST) tests/network -q
+
+browser: packages venv ## the admin page in a real browser
+	$(PYTEST) tests/browser -q
+
+system: packages venv image ## tests of the booted image (root)
+	$(SUDO) $(PYTEST) tests/system -v --image $(IMAGE)
+
+image: packages venv ## build the SD-card image: build/masqgate.img
+	$(SUDO) $(BIN)/python image/build.py --output $(BUILD)
+
+flash: ## write the image to a card: make flash DEV=/dev/sdX
+	$(PYTHON) image/flash.py --image $(IMAGE) $(if $(DEV),--device $(DEV))
+
+console: venv ## the serial console of the running emulated Pi
+	$(SUDO) $(BIN)/python -m tests.lab console
+
+box: venv ## run a command in a LAN box: make box BOX=A CMD='curl http://www.example.test/'
+	$(SUDO) $(BIN)/python -m tests.lab box $(BOX) $(CMD)
+
+bench: packages venv image ## the figures that are published in docs/
+	$(SUDO) $(BIN)/python -m tests.bench --image $(IMAGE)
+
+venv: $(VENV)/stamp
+
+$(VENV)/stamp: pyproject.toml
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || $(SUDO) apt-get install -y --no-install-recommends python3-venv
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	touch $@
+
+packages: $(BUILD)/packages.stamp
+
+$(BUILD)/packages.stamp: image/packages-host.txt tests/lab/packages-host.txt tests/packages-host.txt
+	@mkdir -p $(BUILD)
+	@missing=$$(for p in $(DEBIAN); do dpkg-query -W -f='$${db:Status-Status}' $$p 2>/dev/null | grep -qx installed || echo $$p; done); \
+	if [ -n "$$missing" ]; then \
+	  $(SUDO) apt-get -q update && \
+	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing; \
+	fi
+	touch $@
+
+clean: ## remove what was built
+	$(SUDO) rm -rf $(BUILD)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
