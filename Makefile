@@ -70,8 +70,8 @@ $(BUILD)/packages.stamp: image/packages-host.txt tests/lab/packages-host.txt tes
 	@mkdir -p $(BUILD)
 	@missing=$$(for p in $(DEBIAN); do dpkg-query -W -f='$${db:Status-Status}' $$p 2>/dev/null | grep -qx installed || echo $$p; done); \
 	if [ -n "$$missing" ]; then \
-	  $(SUDO) apt-get -q update && \
-	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing; \
+	  $(SUDO) apt-get -q -o DPkg::Lock::Timeout=300 update && \
+	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -q -y --no-install-recommends $$missing; \
 	fi
 	touch $@
 
