@@ -229,9 +229,7 @@ class Interpreter:
         if name == "&V":
             registers = self.settings.registers
             return [" ".join(f"S{key:02d}:{registers[key]:03d}" for key in sorted(registers))]
-        return [
-            {0: identity.model, 3: f"{identity.maker} {identity.revision}"}.get(value, "000")
-        ]
+        return [{0: identity.model, 3: f"{identity.maker} {identity.revision}"}.get(value, "000")]
 
     def _extended(self, name: str, op: str, args: str, outcome: Outcome) -> None:
         identity = self.identity

@@ -49,7 +49,7 @@ class ModemControl:
         self._runner.call(lambda: self._modem.inject(data))
 
     def fault(self, **faults: Any) -> None:
-        """Set fields of `ModemFaults`, e.g. `fault(silent=True)`, `fault(dial_result=Result.BUSY)`.
+        """Set fields of `ModemFaults`, as in `fault(silent=True, dial_result=Result.BUSY)`.
 
         Also `fixed_rate` (bit/s): the only serial rate that the modem understands.
         """

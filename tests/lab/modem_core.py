@@ -53,7 +53,7 @@ CoreOrder = Order | Dial | Transmit
 
 
 class ModemCore:
-    """One modem. The telephone side reports by `connected`, `failed`, `ring`, `lost`, `arrived`."""
+    """One modem. The telephone side calls `connected`, `failed`, `ring`, `lost`, `arrived`."""
 
     def __init__(
         self, faults: ModemFaults | None = None, *, identity: Identity | None = None

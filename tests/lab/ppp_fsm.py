@@ -87,7 +87,7 @@ class Policy:
         """Options for our next Configure-Request."""
         raise NotImplementedError
 
-    def judge(self, option: Option) -> Option | None | bool:
+    def judge(self, option: Option) -> Option | bool | None:
         """Judge an option of the peer: True to acknowledge, None to reject, an Option to nak."""
         raise NotImplementedError
 

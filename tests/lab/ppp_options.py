@@ -73,7 +73,7 @@ class LcpPolicy(Policy):
         options += [Option(LCP_PFC), Option(LCP_ACFC), *self.settings.extra_lcp]
         return [option for option in options if option.type not in self._refused]
 
-    def judge(self, option: Option) -> Option | None | bool:
+    def judge(self, option: Option) -> Option | bool | None:
         """Accept what RFC 1661 and 1662 define; reject the rest."""
         if option.type == LCP_AUTH:
             return self._judge_auth(option)
@@ -89,7 +89,7 @@ class LcpPolicy(Policy):
             return True
         return True if option.type in (LCP_PFC, LCP_ACFC) and not option.data else None
 
-    def _judge_auth(self, option: Option) -> Option | None | bool:
+    def _judge_auth(self, option: Option) -> Option | bool | None:
         if self.settings.login is None:
             return None
         known = option.data in [auth.value for auth in Auth]
@@ -138,7 +138,7 @@ class IpcpPolicy(Policy):
             ]
         return [option for option in options if option.type not in self._refused]
 
-    def judge(self, option: Option) -> Option | None | bool:
+    def judge(self, option: Option) -> Option | bool | None:
         """Acknowledge the address we hand out; nak others; reject compression and WINS."""
         if len(option.data) != 4:
             return None

@@ -1,8 +1,8 @@
 """An emulated modem on a pty, for tests of a dialer without an emulated Pi.
 
-    with pty_modem() as lab:
-        dial_with(lab.path)          # ATDT5551000 reaches the CHAP provider
-        lab.modem.fault(silent=True)
+with pty_modem() as lab:
+    dial_with(lab.path)          # ATDT5551000 reaches the CHAP provider
+    lab.modem.fault(silent=True)
 """
 
 from __future__ import annotations

@@ -20,6 +20,11 @@ class Runner:
         self._thread = threading.Thread(target=self._run, name="lab-loop", daemon=True)
         self._thread.start()
 
+    @property
+    def closed(self) -> bool:
+        """Whether `stop` was called."""
+        return self.loop.is_closed()
+
     def call(self, function: Callable[[], T]) -> T:
         """Run `function` in the loop's thread and return its result, or raise its exception."""
         if threading.current_thread() is self._thread:

@@ -126,9 +126,7 @@ class Attempt:
         """Take the call; does nothing if the caller gave up."""
         if self.pending:
             self.pending = False
-            self.call = Call(
-                self._network.line_rate, self._network.delay_s, self._party, party
-            )
+            self.call = Call(self._network.line_rate, self._network.delay_s, self._party, party)
 
     def refuse(self, result: Result) -> None:
         """The caller gets this result."""

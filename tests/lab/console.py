@@ -1,0 +1,133 @@
+"""Commands on the router by its serial console, whatever else is printed there.
+
+The router shows a menu on which `s` and Enter give a root shell; an image without the menu
+gives a shell at once. Both are found out by asking. Output is told from echo and kernel
+messages by marks that are never typed in one piece.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import shlex
+import time
+from dataclasses import dataclass
+from itertools import count
+
+from .console_line import ConsoleLine
+from .processes import LabError
+
+READY = r"Masqgate|^.{0,40}[#$] ?$"  # the menu, or a shell's prompt; not U-Boot's `=> `
+PROBE_S = 8.0
+SHELL_S = 180.0
+RUN_S = 120.0
+CHUNK = 600  # characters of base64 in one line: a terminal takes 4,095
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How a command ended, and what it printed on both of its outputs."""
+
+    code: int
+    output: str
+
+
+def wrap(command: str, mark: str) -> str:
+    """Return the line that runs `command` between the marks `<mark` and `mark CODE>`."""
+    half, rest = mark[:2], mark[2:]
+    begin = f"printf '\\n<%s%s\\n' {half} {rest}"
+    end = f"printf '\\n%s%s %d>\\n' {half} {rest} $?"
+    return f" {begin}; {{ {command}\n}} 2>&1; {end}\n"
+
+
+def ended(mark: str) -> str:
+    """Return the regular expression of a wrapped command's end."""
+    return rf"^{mark} (\d+)>$"
+
+
+def unwrap(text: str, mark: str) -> Done | None:
+    """Find a wrapped command's output in what the console showed; None if it is not over."""
+    end = re.search(ended(mark), text, re.MULTILINE)
+    begin = re.search(rf"^<{mark}$\n?", text, re.MULTILINE)
+    if end is None or begin is None:
+        return None
+    output = text[begin.end() : end.start()]
+    return Done(int(end[1]), output.removesuffix("\n"))
+
+
+class Console:
+    """A shell on the router. Not for two threads at the same time."""
+
+    def __init__(self, line: ConsoleLine) -> None:
+        self.line = line
+        self._numbers = count(1)
+        self._in_shell = False
+
+    def booted(self, timeout_s: float, start: int = 0) -> None:
+        """Wait for menu or shell after the power was switched on at position `start`."""
+        self._in_shell = False
+        self.line.wait_for(r"Linux version|Starting kernel|Booting Linux", timeout_s, start,
+                           "the kernel's start")  # fmt: skip
+        begin = self.line.position
+        self.line.wait_for(READY, timeout_s, begin, "the menu or a shell")
+
+    def lost(self) -> None:
+        """The router restarted: there is no shell any more."""
+        self._in_shell = False
+
+    def shell(self, timeout_s: float = SHELL_S) -> None:
+        """Get a root shell, from menu or prompt; LabError if there is none in time."""
+        if self._in_shell:
+            return
+        end = time.monotonic() + timeout_s
+        while time.monotonic() < end:
+            if self._asked_for_shell():
+                self._in_shell = True
+                # Kernel messages stay off the console, and nothing is echoed or coloured.
+                self.run("dmesg -n 1; stty -echo; PS1='# '; export TERM=dumb PAGER=cat")
+                return
+        tail = "\n".join(self.line.text().splitlines()[-15:])
+        raise LabError(f"no root shell on the console within {timeout_s:g} s. It ends:\n{tail}")
+
+    def run(self, command: str, timeout_s: float = RUN_S) -> Done:
+        """Run a shell command; LabError if it is not over after `timeout_s` seconds."""
+        self.shell()
+        mark = f"MG{next(self._numbers):06d}E"
+        start = self.line.position
+        self.line.send(wrap(command, mark))
+        self.line.wait_for(ended(mark), timeout_s, start, f"the end of {command!r}")
+        done = unwrap(self.line.text(start), mark)
+        if done is None:
+            raise LabError(f"the console lost the output of {command!r}")
+        return done
+
+    def put(self, path: str, data: bytes) -> None:
+        """Write a file on the router."""
+        text = base64.b64encode(data).decode()
+        where = shlex.quote(path)
+        self._must(f": > {where}.b64")
+        for at in range(0, len(text), CHUNK):
+            self._must(f"printf %s {text[at : at + CHUNK]} >> {where}.b64")
+        self._must(f"base64 -d < {where}.b64 > {where} && rm {where}.b64")
+
+    def interrupt(self) -> None:
+        """Type Ctrl-C."""
+        self.line.send("\x03")
+
+    def _must(self, command: str) -> None:
+        done = self.run(command)
+        if done.code != 0:
+            raise LabError(f"on the router, {command!r} failed: {done.output}")
+
+    def _asked_for_shell(self) -> bool:
+        """Choose `s` in case there is a menu, then see whether a shell obeys."""
+        self.line.send("\rs\r")
+        time.sleep(1.0)
+        mark = f"MG{next(self._numbers):06d}S"
+        start = self.line.position
+        self.line.send(f" printf '<%s%s>' {mark[:2]} {mark[2:]}\r")
+        try:
+            self.line.wait_for(f"<{mark}>", PROBE_S, start)
+        except LabError:
+            return False
+        return True

@@ -1,0 +1,167 @@
+"""A computer with a modem of its own that dials in: Anybox, or a caller of the provider.
+
+It speaks PPP by the lab's own peer, and its IP packets pass through a tun device of its
+namespace, in which any program can then be run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import subprocess
+from collections.abc import Sequence
+from ipaddress import IPv4Address
+
+from .at import Result
+from .netns import RUN_S, Namespace
+from .ppp_auth import Credentials
+from .ppp_options import PeerSettings
+from .ppp_peer import Phase, PppPeer
+from .processes import LabError
+from .runner import Runner, wait_until
+from .telephone import Attempt, Line, Network
+from .tun import CallUplink, IspTun
+
+HIGH_WATER = 3000
+DEVICE = "ppp0"
+ANYBOX_NUMBER = "5554000"
+
+
+class ClientCall:
+    """The calling `Party`. Lives on the lab's loop."""
+
+    def __init__(self, settings: PeerSettings, tun: IspTun) -> None:
+        self.result: Result | None = None  # why the call did not come up
+        self.attempt: Attempt | None = None
+        self.over = False
+        self._tun = tun
+        self._uplink: CallUplink | None = None
+        self._line: Line | None = None
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self.ppp = PppPeer(settings, random=random.Random(7).randbytes)
+
+    def refused(self, result: Result) -> None:
+        """The call did not come up."""
+        self.result = result
+        self.over = True
+
+    def line_up(self, line: Line) -> None:
+        """Begin to speak PPP."""
+        self._line = line
+        self.ppp.start(self._loop.time())
+        self._work()
+
+    def line_data(self, data: bytes) -> None:
+        """Bytes came."""
+        self.ppp.receive(data, self._loop.time())
+        self._work()
+
+    def line_drained(self) -> None:
+        """Room for more."""
+        if self._uplink is not None and self._line is not None:
+            self._uplink.pause(self._line.backlog > HIGH_WATER)
+
+    def line_down(self) -> None:
+        """The call is over."""
+        self._line = None
+        self.over = True
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._uplink is not None:
+            self._uplink.close()
+
+    def terminate(self) -> None:
+        """End PPP politely."""
+        self.ppp.terminate(self._loop.time())
+        self._work()
+
+    def _outgoing(self, packet: bytes) -> None:
+        self.ppp.send_packet(packet)
+        self._work()
+
+    def _work(self) -> None:
+        if self._line is None:
+            return
+        if output := self.ppp.take_output():
+            self._line.send(output)
+        for packet in self.ppp.take_packets():
+            self._tun.write(packet)
+        if self.ppp.phase is Phase.UP and self._uplink is None:
+            self._uplink = self._tun.default(self._outgoing)
+        if self._timer is not None:
+            self._timer.cancel()
+        due = self.ppp.deadline
+        self._timer = None if due is None else self._loop.call_at(due, self._tick)
+        self.line_drained()
+
+    def _tick(self) -> None:
+        self._timer = None
+        self.ppp.tick(self._loop.time())
+        self._work()
+
+
+class DialUp:
+    """The computer. All methods may be called from any thread but the loop's own."""
+
+    def __init__(
+        self, runner: Runner, network: Network, namespace: Namespace, number: str = ANYBOX_NUMBER
+    ) -> None:
+        self.namespace = namespace
+        self.number = number
+        self._runner = runner
+        self._network = network
+        self._call: ClientCall | None = None
+        namespace.ip(f"tuntap add dev {DEVICE} mode tun")
+        fd = namespace.open_tun(DEVICE)
+        self._tun = runner.call(lambda: IspTun(fd))
+
+    def dial(
+        self, number: str, login: Credentials | None = None, *, timeout_s: float = 60.0
+    ) -> IPv4Address:
+        """Call, wait for IP, and take address and default route; return our address.
+
+        LabError tells why it did not work.
+        """
+        settings = PeerSettings(name="anybox", login=login, ask_dns=True)
+        call = self._runner.call(lambda: self._start(number, settings))
+        self._call = call
+        wait_until(
+            lambda: call.over or call.ppp.phase is Phase.UP, timeout_s, f"IP by calling {number}"
+        )
+        if call.over:
+            why = call.result.value[1] if call.result is not None else call.ppp.log
+            raise LabError(f"the call to {number} failed: {why}")
+        address, peer = call.ppp.own_address, call.ppp.peer_address
+        self.namespace.ip(
+            f"address flush dev {DEVICE}", f"address add {address} peer {peer} dev {DEVICE}",
+            f"link set {DEVICE} up", f"route replace default dev {DEVICE}",
+        )  # fmt: skip
+        return address
+
+    def run(
+        self, command: Sequence[str], *, timeout_s: float = RUN_S
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command in the computer."""
+        return self.namespace.run(command, timeout_s=timeout_s)
+
+    @property
+    def log(self) -> list[str]:
+        """What the newest call's PPP noted."""
+        return list(self._call.ppp.log) if self._call is not None else []
+
+    def hang_up(self) -> None:
+        """End the call at once; nothing happens without one."""
+        call = self._call
+        if call is not None and call.attempt is not None:
+            self._runner.call(call.attempt.cancel)
+
+    def close(self) -> None:
+        """Hang up and remove the tun device's descriptor."""
+        self.hang_up()
+        self._runner.call(self._tun.close)
+
+    def _start(self, number: str, settings: PeerSettings) -> ClientCall:
+        call = ClientCall(settings, self._tun)
+        call.attempt = self._network.dial(number, self.number, call, call.refused)
+        return call

@@ -1,0 +1,177 @@
+"""The emulated Raspberry Pi: the real image in QEMU, on a copy-on-write overlay of it.
+
+The board's boot ROM and firmware are not emulated, so U-Boot is started directly. UART 0 is the
+modem's, UART 1 the console's; the LAN is a USB Ethernet adapter on a tap of the lab.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import qmp
+from .netns import Namespace
+from .processes import LabError, Processes, stop
+from .runner import wait_until
+from .state import State
+
+LAN_MAC = "02:4d:47:50:49:00"
+WAN_MAC = "02:4d:47:50:49:01"
+UBOOT = "u-boot.bin"
+DEVICE_TREE = "bcm2837-rpi-3-b.dtb"
+START_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """The files that are booted."""
+
+    disk: Path
+    boot: Path  # the folder with U-Boot and the device tree
+
+    @classmethod
+    def of(cls, disk: Path) -> Image:
+        """The image, with the folder `boot` beside it; LabError if a file is missing."""
+        image = cls(disk.resolve(), disk.resolve().parent / "boot")
+        for path in (image.disk, image.uboot, image.device_tree):
+            if not path.is_file():
+                raise LabError(f"{path} is missing: build the image first (make image)")
+        return image
+
+    @property
+    def uboot(self) -> Path:
+        """The boot loader."""
+        return self.boot / UBOOT
+
+    @property
+    def device_tree(self) -> Path:
+        """The board's device tree."""
+        return self.boot / DEVICE_TREE
+
+
+@dataclass(frozen=True, slots=True)
+class Tap:
+    """Where a USB Ethernet adapter is plugged in."""
+
+    namespace: Namespace
+    device: str
+    mac: str
+
+
+def card_size(image_size: int) -> int:
+    """Return the size of the SD card in bytes: QEMU takes powers of two only."""
+    return 1 << max(20, (image_size - 1).bit_length())
+
+
+class Pi:
+    """One board. `start`, `power_cut` and `start` again keep the card; `new_card` does not."""
+
+    def __init__(
+        self,
+        image: Image,
+        state: State,
+        processes: Processes,
+        taps: Sequence[Tap],
+        *,
+        work: Path,
+        modem2: bool = False,
+    ) -> None:
+        self.image = image
+        self.modem_path = state.folder / "uart0"
+        self.modem2_path = state.folder / "usb-serial"
+        self.console_path = state.folder / "uart1"
+        self.card = work / "card.qcow2"
+        self.starts = 0
+        self._monitor = state.folder / "qmp"
+        self._processes = processes
+        self._taps = list(taps)
+        self._modem2 = modem2
+        self._qemu: subprocess.Popen[bytes] | None = None
+        work.mkdir(parents=True, exist_ok=True)
+        state.path(work)
+
+    @property
+    def running(self) -> bool:
+        """Whether the power is on."""
+        return self._qemu is not None and self._qemu.poll() is None
+
+    def new_card(self) -> None:
+        """Put in a card as it comes from the factory; only while the power is off."""
+        if self.running:
+            raise LabError("the card can only be changed while the power is off")
+        self.card.unlink(missing_ok=True)
+        size = card_size(self.image.disk.stat().st_size)
+        command = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw"]
+        command += ["-b", str(self.image.disk), str(self.card), str(size)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise LabError(f"the card could not be made: {done.stderr.strip()}")
+
+    def keep_card(self, path: Path) -> None:
+        """Copy the card's changes to `path`, e.g. to look at it after a power cut."""
+        shutil.copyfile(self.card, path)
+
+    def start(self) -> None:
+        """Switch the power on; LabError if QEMU does not start."""
+        if self.running:
+            return
+        if not self.card.exists():
+            self.new_card()
+        fds = [tap.namespace.open_tap(tap.device) for tap in self._taps]
+        try:
+            qemu = self._processes.start("qemu", self._command(fds), fds=fds)
+        finally:
+            for fd in fds:
+                os.close(fd)
+        self._qemu = qemu
+        self.starts += 1
+
+        def ready() -> bool:
+            self._processes.check("qemu", qemu)
+            return self._monitor.exists()
+
+        wait_until(ready, START_S, "QEMU's monitor is there")
+
+    def power_cut(self) -> None:
+        """Take the power away at once. What the board wrote to the card is there, no more."""
+        if self._qemu is not None:
+            stop(self._qemu, kill=True)
+            self._qemu = None
+        for path in (self._monitor, self.modem_path, self.modem2_path, self.console_path):
+            path.unlink(missing_ok=True)
+
+    def reset(self) -> None:
+        """Push the reset button."""
+        self.monitor("system_reset")
+
+    def pause(self, paused: bool) -> None:
+        """Stop the board's clock, or let it go on: a router that hangs."""
+        self.monitor("stop" if paused else "cont")
+
+    def monitor(self, command: str, **arguments: Any) -> Any:
+        """Run any command of QEMU's monitor."""
+        return qmp.execute(self._monitor, command, **arguments)
+
+    def _command(self, fds: Sequence[int]) -> list[str]:
+        command = [
+            "qemu-system-aarch64", "-M", "raspi3b", "-display", "none", "-nodefaults",
+            "-kernel", str(self.image.uboot), "-dtb", str(self.image.device_tree),
+            "-drive", f"if=sd,format=qcow2,file={self.card}",
+            "-chardev", f"socket,id=uart0,path={self.modem_path},server=on,wait=off",
+            "-chardev", f"socket,id=uart1,path={self.console_path},server=on,wait=off",
+            "-serial", "chardev:uart0", "-serial", "chardev:uart1",
+            "-qmp", f"unix:{self._monitor},server=on,wait=off",
+        ]  # fmt: skip
+        for number, (fd, tap) in enumerate(zip(fds, self._taps, strict=True)):
+            command += ["-netdev", f"tap,id=net{number},fd={fd}"]
+            command += ["-device", f"usb-net,netdev=net{number},mac={tap.mac}"]
+        if self._modem2:
+            path = self.modem2_path
+            command += ["-chardev", f"socket,id=usb0,path={path},server=on,wait=off"]
+            command += ["-device", "usb-serial,chardev=usb0,always-plugged=on"]
+        return ["nice", "-n", "5", *command]
