@@ -1,0 +1,34 @@
+"""What the desired state depends on besides the configuration."""
+
+from __future__ import annotations
+
+import msgspec
+
+from ..contract.config import Config, Modem, Uplink
+from ..contract.status import LinkStatus
+
+BRIDGE = "br0"
+ROUTE_PROTOCOL = 77  # marks the routes that are ours; no other route is touched
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """The world as the supervisor sees it at one moment."""
+
+    active: str = ""  # name of the uplink that carries the default route; empty: none
+    links: tuple[LinkStatus, ...] = ()
+    ports: tuple[str, ...] = ()  # Ethernet interfaces present; no bridge, no PPP, no loopback
+    password_set: bool = False
+
+    def link(self, name: str) -> LinkStatus | None:
+        """The status of one uplink, None if nobody has told it yet."""
+        return next((link for link in self.links if link.name == name), None)
+
+
+def interface_of(uplink: Uplink) -> str:
+    """The interface that carries an uplink: `ppp-NAME` for a modem, the port itself otherwise."""
+    return f"ppp-{uplink.name}" if isinstance(uplink, Modem) else uplink.port
+
+
+def active_uplink(config: Config, facts: Facts) -> Uplink | None:
+    """The configured uplink that carries the default route, None if there is none."""
+    return next((link for link in config.uplink if link.name == facts.active), None)
