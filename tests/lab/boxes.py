@@ -107,8 +107,9 @@ class Box:
         """Start a command in the box, with pipes; the caller ends it."""
         pipe = subprocess.PIPE
         return subprocess.Popen(
-            self.namespace.command(command), stdin=pipe, stdout=pipe, stderr=pipe, text=True
-        )
+            self.namespace.command(command), stdin=pipe, stdout=pipe, stderr=pipe, text=True,
+            errors="replace",
+        )  # fmt: skip
 
     def fetch(self, url: str, *, timeout_s: float = 60.0) -> str:
         """Return the body of a page; LabError with curl's words if it cannot be had."""

@@ -19,6 +19,7 @@ from .processes import LabError
 
 READY = r"Masqgate|^.{0,40}[#$] ?$"  # the menu, or a shell's prompt; not U-Boot's `=> `
 PROBE_S = 8.0
+SETTLE_S = 1.0  # between the menu's choice and the first command
 SHELL_S = 180.0
 RUN_S = 120.0
 CHUNK = 600  # characters of base64 in one line: a terminal takes 4,095
@@ -26,7 +27,7 @@ CHUNK = 600  # characters of base64 in one line: a terminal takes 4,095
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """How a command ended, and what it printed on both of its outputs."""
+    """How a command ended, and what it printed on both outputs, without the last line ends."""
 
     code: int
     output: str
@@ -52,7 +53,7 @@ def unwrap(text: str, mark: str) -> Done | None:
     if end is None or begin is None:
         return None
     output = text[begin.end() : end.start()]
-    return Done(int(end[1]), output.removesuffix("\n"))
+    return Done(int(end[1]), output.rstrip("\n"))
 
 
 class Console:
@@ -66,9 +67,8 @@ class Console:
     def booted(self, timeout_s: float, start: int = 0) -> None:
         """Wait for menu or shell after the power was switched on at position `start`."""
         self._in_shell = False
-        self.line.wait_for(r"Linux version|Starting kernel|Booting Linux", timeout_s, start,
-                           "the kernel's start")  # fmt: skip
-        begin = self.line.position
+        kernel = r"Linux version|Starting kernel|Booting Linux"
+        begin = self.line.wait_for(kernel, timeout_s, start, "the kernel's start")
         self.line.wait_for(READY, timeout_s, begin, "the menu or a shell")
 
     def lost(self) -> None:
@@ -122,7 +122,7 @@ class Console:
     def _asked_for_shell(self) -> bool:
         """Choose `s` in case there is a menu, then see whether a shell obeys."""
         self.line.send("\rs\r")
-        time.sleep(1.0)
+        time.sleep(SETTLE_S)
         mark = f"MG{next(self._numbers):06d}S"
         start = self.line.position
         self.line.send(f" printf '<%s%s>' {mark[:2]} {mark[2:]}\r")

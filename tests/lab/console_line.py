@@ -35,32 +35,30 @@ class ConsoleLine:
 
     @property
     def position(self) -> int:
-        """How many bytes have come so far; where to search from later."""
+        """How many bytes (CR not counted) have come so far; where to search from later."""
         with self._changed:
             return self._dropped + len(self._buffer)
 
     def text(self, start: int = 0) -> str:
         """Return what came from position `start` on, as far as it is still kept (1 MiB)."""
         with self._changed:
-            return self._since(start)
+            return self._since(start).decode(errors="replace")
 
     def send(self, text: str) -> None:
         """Type something."""
         self._loop.call_soon_threadsafe(self._port.write, text.encode())
 
-    def wait_for(
-        self, pattern: str, timeout_s: float, start: int = 0, what: str = ""
-    ) -> re.Match[str]:
-        """Wait for a regular expression; LabError with the console's last lines otherwise.
+    def wait_for(self, pattern: str, timeout_s: float, start: int = 0, what: str = "") -> int:
+        """Wait for a regular expression; return the position after what fits.
 
-        `^` and `$` match at each line.
+        `^` and `$` match at each line. LabError with the console's last lines otherwise.
         """
-        wanted = re.compile(pattern, re.MULTILINE)
+        wanted = re.compile(pattern.encode(), re.MULTILINE)
         end = time.monotonic() + timeout_s
         with self._changed:
             while True:
                 if match := wanted.search(self._since(start)):
-                    return match
+                    return max(start, self._dropped) + match.end()
                 left = end - time.monotonic()
                 if left <= 0:
                     break
@@ -98,13 +96,12 @@ class ConsoleLine:
         for watcher in self._watchers:
             watcher.write(data)
         with self._changed:
-            self._buffer += data
+            self._buffer += data.replace(b"\r", b"")
             excess = len(self._buffer) - BUFFER
             if excess > 0:
                 del self._buffer[:excess]
                 self._dropped += excess
             self._changed.notify_all()
 
-    def _since(self, start: int) -> str:
-        data = bytes(self._buffer[max(0, start - self._dropped) :])
-        return data.decode(errors="replace").replace("\r", "")
+    def _since(self, start: int) -> bytes:
+        return bytes(self._buffer[max(0, start - self._dropped) :])

@@ -45,8 +45,9 @@ class Namespace:
     ) -> subprocess.CompletedProcess[str]:
         """Run a command to its end; `subprocess.TimeoutExpired` after `timeout_s` seconds."""
         return subprocess.run(
-            self.command(command), capture_output=True, text=True, input=text, timeout=timeout_s
-        )
+            self.command(command), capture_output=True, text=True, errors="replace",
+            input=text, timeout=timeout_s,
+        )  # fmt: skip
 
     def inside(self, function: Callable[[], T]) -> T:
         """Run a function in a thread that is in the namespace; what it opens stays there."""

@@ -1,0 +1,123 @@
+"""The lab from the command line: `make run` boots the router in it.
+
+python -m tests.lab [run] [--image FILE] [--port N]   the lab, until Ctrl-C
+python -m tests.lab box A curl http://web.example/    a command in a box of the running lab
+python -m tests.lab console                           the router's console
+python -m tests.lab cut | state | clear | reset | power
+python -m tests.lab modem silent=yes                  faults of the modem: modem_core.ModemFaults
+python -m tests.lab isp refuse_auth="No credit"       faults of the provider: isp.IspFaults
+python -m tests.lab line rate=9600 delay_s=0.5        the line's rate (bit/s) and delay
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from types import FrameType
+
+from .forward import Forward
+from .lab import Lab
+from .pi import Image
+from .processes import LabError
+from .remote import Control, ask, find_lab
+from .terminal import attach
+from .world import ROOT
+
+PORT = 8080
+PAGE_PORT = 80
+BANNER = """
+Masqgate is up.
+  Admin page    http://localhost:{port}/
+  Console       make console          (Ctrl-] leaves it)
+  In a box      make box BOX=A CMD='curl -s http://web.example/'
+  Cut the call  python -m tests.lab cut
+  Faults        python -m tests.lab modem silent=yes · isp no_echo=yes · line rate=9600 · clear
+  Logs          {logs}
+Ctrl-C ends it all.
+"""
+
+
+def main(words: list[str]) -> int:
+    """Run one subcommand; errors become one sentence and the exit code 1."""
+    do, rest = (words[0], words[1:]) if words and not words[0].startswith("-") else ("run", words)
+    try:
+        if do == "run":
+            return run(rest)
+        if do in ("help", "-h", "--help"):
+            print(__doc__)
+            return 0
+        folder = find_lab()
+        if do == "console":
+            attach(folder / "console")
+        elif do == "box":
+            enter_box(folder, rest)
+        else:
+            print(ask(folder, do, *rest))
+    except (LabError, OSError, TimeoutError) as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nlab: interrupted")
+        return 130
+    return 0
+
+
+def enter_box(folder: Path, words: list[str]) -> None:
+    """Become a command (or a shell) in one of the boxes."""
+    letter, command = (words[0].upper(), words[1:]) if words else ("", [])
+    if letter not in ("A", "B", "C"):
+        raise LabError("which box? A, B or C, then the command")
+    command = ["sh", "-c", command[0]] if len(command) == 1 else command or ["bash"]
+    name = f"{folder.name}-{letter.lower()}"
+    os.execvp("ip", ["ip", "netns", "exec", name, *command])
+
+
+def run(words: list[str]) -> int:
+    """Boot the router in the lab and keep it until Ctrl-C."""
+    parser = argparse.ArgumentParser(prog="python -m tests.lab run")
+    parser.add_argument("--image", type=Path, default=ROOT / "build" / "masqgate.img")
+    parser.add_argument("--port", type=int, default=PORT, help="of the admin page on localhost")
+    parser.add_argument("--logs", type=Path, default=ROOT / "build" / "lab-logs" / "run")
+    parser.add_argument("--wan", action="store_true", help="with an Ethernet uplink as well")
+    options = parser.parse_args(words)
+    signal.signal(signal.SIGTERM, _interrupt)
+    image = Image.of(options.image)
+    with Lab(image, logs=options.logs, progress=_print, wan=options.wan) as lab:
+        control = Control(lab)
+        lab.runner.wait(control.start())
+        box = lab.boxes["A"]
+        forward = Forward(box.namespace, lambda: box.router, PAGE_PORT)
+        port = lab.runner.wait(forward.start(options.port))
+        lab.say("booting; this takes a minute or two")
+        lab.wait_ready()
+        print(BANNER.format(port=port, logs=options.logs), flush=True)
+        _follow(lab)
+    return 0
+
+
+def _follow(lab: Lab) -> None:
+    """Tell of calls that come up and end, until interrupted."""
+    was = ""
+    while threading.main_thread().is_alive():
+        address = lab.isp.address
+        if address != was:
+            lab.say(f"the provider gave the address {address}" if address else "the call is over")
+            was = address
+        time.sleep(0.5)
+
+
+def _print(text: str) -> None:
+    print(text, flush=True)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

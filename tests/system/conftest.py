@@ -1,0 +1,68 @@
+"""The booted image in the lab, once for all system tests.
+
+`IMAGE=… pytest tests/system` or `--image …` tells which image; build/masqgate.img otherwise.
+Console log, programs' logs and (short) captures stay in build/lab-logs/ if a test fails.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.lab.lab import Lab
+from tests.lab.pi import Image
+from tests.lab.processes import LabError
+from tests.lab.world import ROOT
+
+SNAP = 160  # bytes kept of each packet: heads, not bodies
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add --image and --keep-logs."""
+    default = os.environ.get("IMAGE", str(ROOT / "build" / "masqgate.img"))
+    parser.addoption("--image", default=default, help="the SD-card image to boot")
+    parser.addoption("--keep-logs", action="store_true", help="keep the logs of a good run too")
+
+
+@pytest.fixture(scope="session")
+def image(request: pytest.FixtureRequest) -> Image:
+    """The files to boot."""
+    try:
+        return Image.of(Path(request.config.getoption("--image")))
+    except LabError as error:
+        pytest.fail(str(error), pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def logs(request: pytest.FixtureRequest) -> Iterator[Path]:
+    """The session's folder of logs, removed after a good run."""
+    folder = ROOT / "build" / "lab-logs" / time.strftime("%Y%m%d-%H%M%S")
+    folder.mkdir(parents=True, exist_ok=True)
+    yield folder
+    if not (request.session.testsfailed or request.config.getoption("--keep-logs")):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def booted(image: Image, logs: Path) -> Iterator[Lab]:
+    """The lab with the router up: one boot for the session."""
+    with Lab(image, logs=logs, progress=lambda text: print(text, flush=True)) as lab:
+        lab.start_capture(logs / "captures", snap=SNAP)
+        lab.wait_ready()
+        yield lab
+
+
+@pytest.fixture
+def lab(booted: Lab, request: pytest.FixtureRequest) -> Iterator[Lab]:
+    """The booted lab with every fault gone, before and after the test."""
+    booted.clear()
+    booted.say(f"test {request.node.name}")
+    try:
+        yield booted
+    finally:
+        booted.clear()
