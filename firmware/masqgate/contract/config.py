@@ -12,7 +12,7 @@ from .secret import Secret
 
 VERSION: Literal[1] = 1
 
-Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9]{0,9}$")]
+Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9]{0,9}\Z")]
 Text = Annotated[str, Meta(max_length=128)]
 Seconds = Annotated[int, Meta(ge=1, le=86_400)]
 
@@ -26,7 +26,7 @@ SerialSpeed = Literal[
 class System(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The router itself."""
 
-    hostname: Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")] = "masqgate"
+    hostname: Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")] = "masqgate"
 
 
 class Lan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -37,7 +37,7 @@ class Lan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     dhcp_first: str = "192.168.77.100"
     dhcp_last: str = "192.168.77.199"
     lease_minutes: Annotated[int, Meta(ge=2, le=43_200)] = 720
-    domain: Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$")] = "lan"
+    domain: Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?\Z")] = "lan"
 
     @property
     def interface(self) -> IPv4Interface:
