@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from . import external
 from .controls import IspControl, ModemControl
 from .isp import Isp
 from .modem import Modem
@@ -26,14 +27,14 @@ class Exchange:
         self.modems: dict[str, ModemControl] = {}
         self._runner = runner
         self._world = world
-        self._processes = processes
-        self._state = state
+        self._external = external.ExternalIsp(state, processes, world.internet)
         self._plugged: list[Modem] = []
         self._tun: IspTun | None = None
 
     def start(self) -> None:
         """Open the provider's numbers; the world must be there."""
         fd = self._world.internet.open_tun("isp0")
+        self._external.prepare()
         self._runner.call(lambda: self._open(fd))
 
     def _open(self, fd: int) -> None:
@@ -42,7 +43,13 @@ class Exchange:
         self._tun = IspTun(fd)
         isp = Isp(self._tun.uplink)
         isp.serve(self.network)
+        self.network.add(external.NUMBER, self._external)
         self.isp = IspControl(self._runner, isp)
+
+    @property
+    def external_calls(self) -> int:
+        """How many calls the provider that nobody here wrote was offered."""
+        return self._external.calls
 
     def plug_in(self, name: str, path: Path) -> ModemControl:
         """Put a modem on a serial port of the emulated board; it can be called by its number."""
@@ -76,6 +83,7 @@ class Exchange:
     def _close(self) -> None:
         for modem in self._plugged:
             modem.close()
+        self._external.close()
         if self._tun is not None:
             self._tun.close()
             self._tun = None

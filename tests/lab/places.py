@@ -18,5 +18,5 @@ NAMES = {
 ECHO_PORT = 7
 STUN_PORT = 3478
 BOXES = ("A", "B", "C")
-EXTERNAL_NET = "198.51.100.200"  # the caller's address at the provider nobody here wrote
+EXTERNAL_CALLER = "198.51.100.200"  # what the pppd that nobody here wrote hands out
 EXTERNAL_GATEWAY = "198.51.100.2"

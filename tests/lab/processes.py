@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -58,11 +60,14 @@ class Processes:
 
 
 def stop(process: subprocess.Popen[bytes], *, kill: bool = False) -> None:
-    """End one program: TERM, and KILL if it takes longer than 5 s (or at once)."""
+    """End a program and its children: TERM, and KILL if it takes longer than 5 s (or at once).
+
+    A program of `Processes` leads a group of its own.
+    """
     if process.poll() is None:
-        process.kill() if kill else process.terminate()
+        os.killpg(process.pid, signal.SIGKILL if kill else signal.SIGTERM)
         try:
             process.wait(STOP_S)
         except subprocess.TimeoutExpired:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
             process.wait()

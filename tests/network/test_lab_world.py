@@ -57,6 +57,19 @@ def test_a_caller_reaches_the_internet_and_is_seen_by_its_address(lab: Lab) -> N
     lab.isp.wait_down()
 
 
+def test_a_caller_reaches_the_internet_through_a_pppd_that_nobody_here_wrote(lab: Lab) -> None:
+    for _ in range(2):
+        address = lab.anybox.dial("5552000", ACCOUNT, timeout_s=120.0)
+        try:
+            assert str(address) == places.EXTERNAL_CALLER
+            page = lab.anybox.run(["curl", "-sS", "--max-time", "60", f"http://{places.WEB}/"])
+            assert page.stdout == f"{address}\n", page.stderr
+        finally:
+            lab.anybox.hang_up()
+    with pytest.raises(LabError, match="LCP down"):
+        lab.anybox.dial("5552000", Credentials("masqgate", "wrong"), timeout_s=120.0)
+
+
 def test_a_refused_caller_is_told_why(lab: Lab) -> None:
     with pytest.raises(LabError, match="authentication failed"):
         lab.anybox.dial("5551001", Credentials("masqgate", "wrong"))
