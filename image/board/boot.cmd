@@ -1,0 +1,56 @@
+# Boot script: chooses the slot, counts its tries, starts it. See image/README.md.
+# The state of the slots lies in two raw copies (sectors 0x800 and 0x1000); the newest
+# valid one counts, and the other is the one to be written next.
+# Memory: kernel 0x200000 (37 MiB unpacked), device tree 0x8000000, initramfs 0x8100000,
+# packed kernel 0xa000000. U-Boot's default addresses lie inside of the unpacked kernel.
+
+test -n "${devnum}" || setenv devnum 0
+mmc dev ${devnum}
+
+setenv copy none
+if mmc read 0x07000000 0x800 1 && env import -c 0x07000000 0x200 seq; then
+    setenv copy 0x07000000
+    setenv other 0x1000
+    setenv newest 0x${seq}
+fi
+if mmc read 0x07001000 0x1000 1 && env import -c 0x07001000 0x200 seq; then
+    if test "${copy}" = none; then setenv newest -1; fi
+    if test 0x${seq} -gt ${newest}; then
+        setenv copy 0x07001000
+        setenv other 0x800
+    fi
+fi
+if test "${copy}" = none; then
+    # No state at all: slot A, then B, without counting.
+    setenv first a; setenv good_a 1; setenv good_b 1; setenv seq 1
+else
+    env import -c ${copy} 0x200 seq first good_a good_b tries_a tries_b
+fi
+
+setenv save 'setexpr seq ${seq} + 1; env export -c -s 0x200 0x07002000 first good_a good_b seq tries_a tries_b; mmc write 0x07002000 ${other} 1'
+
+# The firmware's device tree (it has the board's memory and MAC addresses in it) moves out
+# of the way of the kernel.
+fdt addr ${fdt_addr}
+fdt move ${fdt_addr} 0x08000000 0x20000
+setenv options "panic=10 net.ifnames=0 loglevel=4 systemd.show_status=0"
+if fdt get value watchdog /chosen masqgate,watchdog; then
+    setenv options "${options} masqgate.watchdog=${watchdog}"
+fi
+
+setenv start 'setenv bootargs "console=ttyS1,115200 ${options} masqgate.slot=${slot}"; echo "Masqgate: slot ${slot}"; ext4load mmc ${devnum}:${part} 0x08100000 initrd && setenv initrd_size ${filesize} && ext4load mmc ${devnum}:${part} 0x0a000000 Image.gz && unzip 0x0a000000 0x00200000 && booti 0x00200000 0x08100000:${initrd_size} 0x08000000'
+setenv start_a 'setenv slot a; setenv part 2; run start'
+setenv start_b 'setenv slot b; setenv part 3; run start'
+setenv try_a 'if test "${good_a}" = 1; then run start_a; elif test "0${tries_a}" -gt 0; then setexpr tries_a ${tries_a} - 1; run save; run start_a; fi'
+setenv try_b 'if test "${good_b}" = 1; then run start_b; elif test "0${tries_b}" -gt 0; then setexpr tries_b ${tries_b} - 1; run save; run start_b; fi'
+
+# A start that returns has failed: the other slot is next. When no slot has tries left,
+# any slot that loads is better than a router that stands still.
+if test "${first}" = b; then
+    run try_b; run try_a; run start_b; run start_a
+else
+    run try_a; run try_b; run start_a; run start_b
+fi
+echo "Masqgate: no slot could be started; trying again"
+sleep 5
+reset

@@ -1,0 +1,57 @@
+"""The slow layer: Debian's packages, downloaded and unpacked, no script of theirs run.
+
+Maintainer scripts would have to run under emulation (about 1000 s). What they would have
+made is made from the outside instead: see accounts.py and tree.py.
+"""
+
+import platform
+from pathlib import Path
+
+from .layer import run
+
+SUITE = "trixie"
+BOOT_PACKAGES = ("linux-image-arm64", "raspi-firmware", "u-boot-rpi")
+# An interpreter of the image's version for the machine that builds, to compile bytecode.
+PYTHON_PACKAGES = ("base-files", "libc6", "python3.13-minimal", "libpython3.13-stdlib")
+# No .list files exist in an extracted tree: what was installed is told by the archives.
+_MANIFEST_HOOK = (
+    'for deb in "$1"/var/cache/apt/archives/*.deb; do '
+    "dpkg-deb --showformat='${Package} ${Version} ${source:Package}\\n' -W \"$deb\"; "
+    'done | sort > "$1/packages.manifest"'
+)
+
+
+def unpack_router(layer_dir: Path, packages: list[str]) -> None:
+    """Unpack the router's packages, kernel, firmware and boot loader to `tree`."""
+    _mmdebstrap(layer_dir, "arm64", [*packages, *BOOT_PACKAGES])
+    manifest = layer_dir / "tree/packages.manifest"
+    manifest.rename(layer_dir / "packages.manifest")
+
+
+def unpack_python(layer_dir: Path) -> None:
+    """Unpack the interpreter that compiles bytecode, for this machine, to `tree`."""
+    machine = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
+    _mmdebstrap(layer_dir, machine, list(PYTHON_PACKAGES))
+
+
+def _mmdebstrap(layer_dir: Path, architecture: str, packages: list[str]) -> None:
+    archive = layer_dir / "tree.tar"
+    run(
+        [
+            "mmdebstrap",
+            "--variant=extract",
+            "--mode=root",
+            f"--architectures={architecture}",
+            "--components=main,non-free-firmware",
+            f"--include={','.join(packages)}",
+            '--aptopt=APT::Install-Recommends "false"',
+            "--skip=output/dev",
+            f"--extract-hook={_MANIFEST_HOOK}",
+            SUITE,
+            archive,
+        ]
+    )
+    tree = layer_dir / "tree"
+    tree.mkdir()
+    run(["tar", "--extract", "--numeric-owner", "--file", archive, "--directory", tree])
+    archive.unlink()

@@ -1,0 +1,72 @@
+"""Boot partition, slot, data and the whole card, composed by genimage."""
+
+import shutil
+from importlib import util
+from pathlib import Path
+from types import ModuleType
+
+from .kernel import make_device_trees
+from .layer import IMAGE_DIR, REPOSITORY, run
+from .layout import IMAGE_BYTES
+
+_FIRMWARE = ("bootcode.bin", "start.elf", "fixup.dat", "start4.elf", "fixup4.dat")
+_ENVIRONMENT_BYTES = 0x4000
+UBOOT = "usr/lib/u-boot/rpi_arm64/u-boot.bin"
+
+
+def boot_state() -> ModuleType:
+    """Load the router's own module for the boot state: there is one implementation of it."""
+    path = REPOSITORY / "rootfs-overlay/usr/lib/masqgate/bootstate.py"
+    spec = util.spec_from_file_location("bootstate", path)
+    assert spec is not None and spec.loader is not None
+    module = util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def make_boot_files(base: Path, target: Path) -> None:
+    """Collect what the firmware and U-Boot read from the boot partition."""
+    board = IMAGE_DIR / "board"
+    make_device_trees(base, target)
+    for name in _FIRMWARE:
+        shutil.copy(base / "tree/usr/lib/raspi-firmware" / name, target)
+    shutil.copy(base / "tree" / UBOOT, target)
+    shutil.copy(board / "config.txt", target)
+    overlays = target / "overlays"
+    overlays.mkdir()
+    for source in board.glob("*.dtso"):
+        run(["dtc", "-@", "-I", "dts", "-O", "dtb", "-o", overlays / f"{source.stem}.dtbo", source])
+    script = target / "boot.scr"
+    run(["mkimage", "-A", "arm64", "-T", "script", "-C", "none", "-d", board / "boot.cmd", script])
+    environment = target / "uboot.env"
+    size = str(_ENVIRONMENT_BYTES)
+    run(["mkenvimage", "-s", size, "-o", environment, board / "uboot.env.txt"])
+
+
+def make_disk(boot: Path, slot: Path, work: Path, image: Path) -> None:
+    """Compose the card; it is a sparse file whose size is a power of two."""
+    root, inputs, output = work / "genimage-root", work / "genimage-in", work / "genimage-out"
+    for folder in (root / "data", inputs, output):
+        folder.mkdir(parents=True)
+    shutil.copytree(slot, root / "slot")
+    state = boot_state()
+    (inputs / "state.bin").write_bytes(state.encode(state.BootState()))
+    for path in boot.iterdir():
+        (inputs / path.name).symlink_to(path)
+    names = ", ".join(f'"{path.name}"' for path in sorted(boot.iterdir()))
+    config = (IMAGE_DIR / "genimage.cfg").read_text().replace("@BOOT_FILES@", names)
+    (work / "genimage.cfg").write_text(config)
+    run(
+        [
+            "genimage",
+            f"--config={work / 'genimage.cfg'}",
+            f"--rootpath={root}",
+            f"--inputpath={inputs}",
+            f"--outputpath={output}",
+            f"--tmppath={work / 'genimage-tmp'}",
+        ]
+    )
+    made = output / "masqgate.img"
+    run(["truncate", "--size", str(IMAGE_BYTES), made])
+    run(["fallocate", "--dig-holes", made])
+    made.replace(image)

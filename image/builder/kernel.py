@@ -1,0 +1,86 @@
+"""Kernel, initramfs and device trees: what a slot and the boot partition hold besides the root."""
+
+import gzip
+import shutil
+import subprocess
+from pathlib import Path
+
+from .layer import IMAGE_DIR, read_list, run
+from .modules import load_order, only, parse_dependencies
+
+BOARDS = (
+    "bcm2837-rpi-3-a-plus",
+    "bcm2837-rpi-3-b",
+    "bcm2837-rpi-3-b-plus",
+    "bcm2837-rpi-cm3-io3",
+    "bcm2837-rpi-zero-2-w",
+    "bcm2711-rpi-4-b",
+    "bcm2711-rpi-400",
+    "bcm2711-rpi-cm4-io",
+)
+LAB_BOARD = "bcm2837-rpi-3-b"
+_BLUETOOTH = "/soc/serial@7e201000/bluetooth"
+
+
+def make_kernel(base: Path, target: Path) -> None:
+    """Write Image.gz: a compressed kernel halves the time that U-Boot spends on the card."""
+    image = only((base / "tree/boot").glob("vmlinuz-*"))
+    with image.open("rb") as source, gzip.GzipFile(target, "wb", 9, mtime=0) as packed:
+        shutil.copyfileobj(source, packed, 1 << 20)
+
+
+def make_device_trees(base: Path, target: Path) -> None:
+    """Copy the boards' device trees, freed of the Bluetooth chip on the modem's UART.
+
+    With the node in place the kernel gives the PL011 to the Bluetooth driver, and no
+    ttyAMA0 appears.
+    """
+    source = only((base / "tree").glob("usr/lib/linux-image-*/broadcom"))
+    target.mkdir()
+    for board in BOARDS:
+        blob = target / f"{board}.dtb"
+        shutil.copy(source / blob.name, blob)
+        if _has_node(blob, _BLUETOOTH):
+            run(["fdtput", "-r", blob, _BLUETOOTH])
+
+
+def make_lab_device_tree(source: Path, target: Path) -> None:
+    """Mark a device tree for the emulator, whose watchdog resets the board when it is opened."""
+    shutil.copy(source, target)
+    run(["fdtput", "-t", "s", target, "/chosen", "masqgate,watchdog", "off"])
+
+
+def _has_node(blob: Path, node: str) -> bool:
+    found = subprocess.run(["fdtget", "-p", blob, node], capture_output=True)
+    return found.returncode == 0
+
+
+def make_initramfs(base: Path, tree: Path, target: Path, work: Path) -> None:
+    """Pack the initramfs: busybox, the early modules in their order of loading, and our init."""
+    root = work / "initramfs"
+    for name in ("bin", "dev", "proc", "sys", "run", "slot", "root", "lower", "modules"):
+        (root / name).mkdir(parents=True)
+    shutil.copy(base / "tree/usr/bin/busybox", root / "bin/busybox")
+    (root / "bin/sh").symlink_to("busybox")
+    shutil.copy(IMAGE_DIR / "initramfs/init", root / "init")
+    (root / "init").chmod(0o755)
+    version_dir = only((tree / "usr/lib/modules").iterdir())
+    dependencies = parse_dependencies((version_dir / "modules.dep").read_text())
+    order = load_order(dependencies, read_list(IMAGE_DIR / "modules-early.txt"))
+    for path in order:
+        shutil.copy(version_dir / path, root / "modules")
+    names = "".join(f"{Path(path).name}\n" for path in order)
+    (root / "modules/order").write_text(names)
+    _pack(root, target)
+
+
+def _pack(root: Path, target: Path) -> None:
+    names = sorted(path.relative_to(root).as_posix() for path in root.rglob("*"))
+    archive = subprocess.run(
+        ["cpio", "--quiet", "-o", "-H", "newc", "-R", "0:0", "--reproducible"],
+        cwd=root,
+        input="".join(f"{name}\n" for name in names).encode(),
+        stdout=subprocess.PIPE,
+        check=True,
+    ).stdout
+    target.write_bytes(gzip.compress(archive, 9, mtime=0))
