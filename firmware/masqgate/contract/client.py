@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from pathlib import Path
 from typing import TypeVar
@@ -85,21 +86,31 @@ class Client:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
                 sock.settimeout(self._timeout_s)
                 sock.connect(str(self._path))
-                framing.send(sock, request)
+                # A supervisor that refuses does not wait for the request; its reply tells why.
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                    framing.send(sock, request)
                 payload = framing.receive(sock)
         except (OSError, framing.FramingError) as error:
+            why = "not within the time" if isinstance(error, TimeoutError) else str(error)
             raise MasqgateError(
                 "supervisor_unreachable",
-                f"The supervisor does not answer ({error}).",
+                f"The supervisor does not answer ({why}).",
                 "It restarts by itself; try again in ten seconds. The call stays up meanwhile.",
             ) from error
         if payload is None:
             raise MasqgateError(
                 "supervisor_closed", "The supervisor closed the connection.", "Try again."
             )
+        return _result(payload, call.result)
+
+
+def _result(payload: bytes, kind: type[R]) -> R:
+    try:
         reply = from_json(payload, Reply)
-        if reply.failure is not None:
-            raise MasqgateError(
-                reply.failure.code, reply.failure.text, reply.failure.hint, reply.failure.problems
-            )
-        return from_json(bytes(reply.result or b"{}"), call.result)
+        if reply.failure is None:
+            return from_json(b"{}" if reply.result is None else bytes(reply.result), kind)
+    except msgspec.MsgspecError as error:
+        text = "The supervisor's reply is not understood; it may be another version."
+        raise MasqgateError("supervisor_other_version", text, "Restart the router.") from error
+    failure = reply.failure
+    raise MasqgateError(failure.code, failure.text, failure.hint, failure.problems)

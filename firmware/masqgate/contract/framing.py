@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import socket
 import struct
+from typing import Protocol
 
 MAX_MESSAGE = 1 << 20
 _HEADER = struct.Struct(">I")
+
+
+class Source(Protocol):
+    """What bytes come from: a socket, or something that hurries one."""
+
+    def recv(self, size: int, /) -> bytes:
+        """Return at most `size` bytes; none at the end."""
 
 
 class FramingError(Exception):
@@ -20,7 +28,7 @@ def send(sock: socket.socket, payload: bytes) -> None:
     sock.sendall(_HEADER.pack(len(payload)) + payload)
 
 
-def receive(sock: socket.socket, limit: int = MAX_MESSAGE) -> bytes | None:
+def receive(sock: Source, limit: int = MAX_MESSAGE) -> bytes | None:
     """Return the next message, None at the end; FramingError if it is too large or cut off."""
     header = _exactly(sock, _HEADER.size)
     if header is None:
@@ -34,7 +42,7 @@ def receive(sock: socket.socket, limit: int = MAX_MESSAGE) -> bytes | None:
     return payload
 
 
-def _exactly(sock: socket.socket, size: int) -> bytes | None:
+def _exactly(sock: Source, size: int) -> bytes | None:
     data = bytearray()
     while len(data) < size:
         chunk = sock.recv(min(size - len(data), 65536))

@@ -81,3 +81,8 @@ class Paths:
     def leases(self) -> Path:
         """dnsmasq's leases."""
         return self.run / "dnsmasq.leases"
+
+    @property
+    def lockout(self) -> Path:
+        """The count of wrong passwords, kept over a restart of the supervisor."""
+        return self.run / "lockout.json"

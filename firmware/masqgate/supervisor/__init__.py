@@ -1,0 +1,1 @@
+"""The supervisor: one loop that owns configuration, desired state, uplink choice and calls."""

@@ -1,0 +1,79 @@
+"""`python3 -m masqgate.supervisor`: the service, put together."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import signal
+import sys
+from typing import Any
+
+from masqgate.contract.config import Config
+from masqgate.contract.paths import Paths
+from masqgate.core.messages import LinkReported, Message, NetworkChanged, Stop
+from masqgate.system import netlink
+from masqgate.system.applier import Applier
+from masqgate.system.clock import Clock
+from masqgate.system.dialers import Dialers
+from masqgate.system.ethernet import EthernetWatcher
+from masqgate.system.history import History
+from masqgate.system.notify import Notify
+from masqgate.system.password import LockoutFile, PasswordFile, Worker
+from masqgate.system.server import Server, web_uid
+from masqgate.system.services import Systemd
+from masqgate.system.store import Store
+
+from .parts import Parts
+from .passwords import Passwords
+from .supervisor import Supervisor
+
+log = logging.getLogger("masqgate")
+
+
+def main() -> int:
+    """Run until SIGTERM or SIGINT; calls, routes and rules stay as they are."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
+    paths = Paths.from_environment()
+    inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
+
+    def stop(*_: Any) -> None:
+        inbox.put(Stop())
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    serve(paths, inbox)
+    return 0
+
+
+def serve(paths: Paths, inbox: queue.SimpleQueue[Message]) -> None:
+    """Put the supervisor together, and run it until a Stop arrives."""
+    services, clock, worker = Systemd(), Clock(), Worker()
+    dialers = Dialers(paths, services, inbox.put)
+    watcher = EthernetWatcher(
+        Config(), lambda status: inbox.put(LinkReported(status)), paths, services
+    )
+    passwords = Passwords(
+        PasswordFile(paths.password), LockoutFile(paths.lockout), worker, clock, inbox.put
+    )
+    parts = Parts(
+        store=Store(paths),
+        history=History(paths.events),
+        applier=Applier(paths, services),
+        dialers=dialers,
+        watcher=watcher,
+        passwords=passwords,
+        clock=clock,
+        notify=Notify.from_environment(),
+    )
+    supervisor = Supervisor(parts, inbox)
+    server = Server(paths.socket, inbox.put, web_uid())
+    monitor = netlink.watch(lambda: inbox.put(NetworkChanged()))
+    try:
+        supervisor.run()
+    finally:
+        for part in (server, monitor, watcher, dialers, worker):
+            part.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

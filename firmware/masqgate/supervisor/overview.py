@@ -1,0 +1,66 @@
+"""The whole router at one moment, for people."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from masqgate import __version__
+from masqgate.contract.status import Host, LanStatus, Reason, Status
+
+if TYPE_CHECKING:
+    from .supervisor import Supervisor
+
+log = logging.getLogger(__name__)
+
+
+def overview(supervisor: Supervisor) -> Status:
+    """Put together what is known; what cannot be found out is left empty."""
+    clock = supervisor.parts.clock
+    return Status(
+        version=__version__,
+        hostname=supervisor.config.system.hostname,
+        at=clock.wall(),
+        uptime_s=clock.monotonic(),
+        active=supervisor.active,
+        uplinks=tuple(supervisor.links.values()),
+        lan=LanStatus(
+            address=supervisor.config.lan.address,
+            ports=_ports(supervisor),
+            hosts=_hosts(supervisor),
+        ),
+        firewall=supervisor.firewall,
+        password_set=supervisor.parts.passwords.is_set,
+        warnings=tuple(_warnings(supervisor)),
+    )
+
+
+def _ports(supervisor: Supervisor) -> tuple[str, ...]:
+    """The Ethernet ports that are no uplink: those of the bridge."""
+    uplinks = {link.port for link in supervisor.config.ethernets if link.enabled}
+    try:
+        ports = supervisor.parts.applier.ports()
+    except Exception:
+        log.exception("the Ethernet ports cannot be listed")
+        return ()
+    return tuple(port for port in ports if port not in uplinks)
+
+
+def _hosts(supervisor: Supervisor) -> tuple[Host, ...]:
+    try:
+        return supervisor.parts.applier.hosts()
+    except Exception:
+        log.exception("the leases cannot be read")
+        return ()
+
+
+def _warnings(supervisor: Supervisor) -> list[Reason]:
+    parts = supervisor.parts
+    found: list[Reason | None] = [
+        *supervisor.config_warnings,
+        *parts.store.health(),
+        parts.history.warning,
+        parts.passwords.warning,
+        *(Reason(p.code, f"{p.path}: {p.text}", p.hint) for p in supervisor.problems),
+    ]
+    return [reason for reason in found if reason is not None]

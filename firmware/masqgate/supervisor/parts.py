@@ -1,0 +1,75 @@
+"""What the supervisor works with; tests bring some of it themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from masqgate.contract.config import Config, Modem
+from masqgate.contract.dialer import Command
+from masqgate.contract.errors import Problem
+from masqgate.contract.status import Flow, Host
+from masqgate.desired.facts import Facts
+from masqgate.system.clock import Clock
+from masqgate.system.history import History
+from masqgate.system.notify import Notify
+from masqgate.system.store import Store
+
+from .passwords import Passwords
+
+
+class Applying(Protocol):
+    """Brings kernel and services to the desired state; see `system/applier.py`."""
+
+    def apply(self, config: Config, facts: Facts) -> tuple[Problem, ...]:
+        """Apply, and tell what could not be done."""
+
+    def close(self) -> tuple[Problem, ...]:
+        """Close the firewall."""
+
+    def ports(self) -> tuple[str, ...]:
+        """The Ethernet interfaces present."""
+
+    def hosts(self) -> tuple[Host, ...]:
+        """The hosts that hold a lease."""
+
+    def flows(self, limit: int) -> tuple[Flow, ...]:
+        """Masqueraded connections."""
+
+    def flow_count(self) -> int:
+        """How many there are."""
+
+
+class Dialing(Protocol):
+    """All dialers; see `system/dialers.py`."""
+
+    def configure(self, modems: Sequence[Modem]) -> None:
+        """Have a dialer for each of these and for no other; OSError if that fails."""
+
+    def running(self) -> set[str]:
+        """The dialers of a supervisor before this one."""
+
+    def command(self, name: str, command: Command) -> None:
+        """Tell a dialer something; MasqgateError if it is not there."""
+
+
+class Watching(Protocol):
+    """The watcher of the Ethernet uplinks; see `system/ethernet.py`."""
+
+    def update(self, config: Config) -> None:
+        """Take over another configuration."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything around the supervisor's decisions."""
+
+    store: Store
+    history: History
+    applier: Applying
+    dialers: Dialing
+    watcher: Watching
+    passwords: Passwords
+    clock: Clock
+    notify: Notify

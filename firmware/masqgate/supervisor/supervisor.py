@@ -1,0 +1,254 @@
+"""The supervisor's loop: takes messages, keeps the state, has the desired state applied.
+
+Nothing in here waits for anything but the inbox, and all timers are monotonic.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+from typing import Literal
+
+from masqgate.contract.calls import PASSWORD_CHECK, PASSWORD_SET
+from masqgate.contract.config import Config
+from masqgate.contract.errors import Problem
+from masqgate.contract.status import Entry, LinkStatus, Reason
+from masqgate.core import uplinks
+from masqgate.core.messages import (
+    CallMade,
+    DialerFound,
+    DialerLost,
+    DialerReported,
+    HashingFailed,
+    LinkReported,
+    Message,
+    NetworkChanged,
+    PasswordChecked,
+    PasswordHashed,
+    Stop,
+)
+from masqgate.core.problems import closes, new_ones
+from masqgate.core.timers import Timers
+from masqgate.desired.facts import Facts
+
+from .calls import Calls
+from .parts import Parts
+
+SETTLE_S = 4.0  # a new supervisor waits so long for the dialers that run already
+LOST_S = 5.0  # a dialer may be away so long before its call counts as ended
+DEBOUNCE_S = 0.3  # the kernel tells of one change in many messages
+RETRY_S = 3.0  # after something could not be applied
+RECONCILE_S = 60.0  # even if nothing tells of a change
+
+log = logging.getLogger(__name__)
+
+
+class Supervisor:
+    """State and decisions. `run` is the loop; `handle` and `tick` are its two halves."""
+
+    def __init__(self, parts: Parts, inbox: queue.SimpleQueue[Message]) -> None:
+        self.parts = parts
+        self.inbox = inbox
+        self.config = Config()
+        self.links: dict[str, LinkStatus] = {}
+        self.active = ""
+        self.firewall: Literal["open", "closed", "failed"] = "closed"
+        self.problems: tuple[Problem, ...] = ()
+        self.config_warnings: tuple[Reason, ...] = ()
+        self.stopped = False
+        self._timers = Timers()
+        self._settling: set[str] = set()
+        self._ready = False
+        self._calls = Calls(self)
+        parts.passwords.record = lambda code, text, level: self.record("system", code, text, level)
+        parts.passwords.changed = self.apply_soon
+
+    def start(self) -> None:
+        """Load the configuration and look for what a supervisor before this one left."""
+        loaded = self.parts.store.load()
+        self.config, self.config_warnings = loaded.config, loaded.warnings
+        for warning in loaded.warnings:
+            log.error("%s", warning.text)
+            self.record("config", warning.code, warning.text, "error")
+        text = f"The supervisor started with the {loaded.origin} configuration."
+        self.record("system", "started", text)
+        self.follow_links()
+        self._settling = {
+            *self.parts.dialers.running(),
+            *(link.name for link in self.config.ethernets if link.enabled),
+        }
+        self._timers.set("apply", self._now() + (SETTLE_S if self._settling else 0.0))
+
+    def run(self) -> None:
+        """Turn until told to stop."""
+        self.start()
+        while not self.stopped:
+            self.turn()
+        self.parts.notify.stopping()
+
+    def turn(self) -> None:
+        """Wait for a message or a timer, and do what it asks for."""
+        self.tick()
+        longest = self.parts.notify.watchdog_s / 4 or RECONCILE_S
+        wait = min(self._timers.wait_s(self._now(), RECONCILE_S), longest)
+        try:
+            message = self.inbox.get(timeout=wait)
+        except queue.Empty:
+            return
+        self.handle(message)
+
+    def handle(self, message: Message) -> None:
+        """Do what a message asks for; never raises."""
+        try:
+            self._handle(message)
+        except Exception as error:
+            if isinstance(message, CallMade):
+                message.answer(error)
+            else:
+                log.exception("handling %s failed", type(message).__name__)
+
+    def tick(self) -> None:
+        """Do what is due; never raises."""
+        self.parts.notify.alive()
+        for name in self._timers.due(self._now()):
+            try:
+                if name == "apply":
+                    self.apply()
+                else:
+                    self._give_up(name.removeprefix("lost "))
+            except Exception:
+                log.exception("the timer %r failed", name)
+                self.apply_soon(RETRY_S)
+
+    def apply_soon(self, delay_s: float = 0.0) -> None:
+        """Have the desired state applied in a while at the latest."""
+        if not self._settling:
+            self._timers.at_latest("apply", self._now() + delay_s)
+
+    def apply(self) -> tuple[Problem, ...]:
+        """Apply the desired state now; what could not be done is told, kept and tried again."""
+        self._settling = set()
+        before, self.problems = self.problems, self._applied()
+        for problem in new_ones(self.problems, before):
+            log.error("%s", problem)
+            self.record("system", problem.code, str(problem), "error")
+        if before and not self.problems:
+            self.record("system", "applied", "Everything could be applied again.")
+        self._guard_firewall()
+        delay = RETRY_S if self.problems else RECONCILE_S
+        self._timers.set("apply", self._now() + delay)
+        if not self._ready:
+            self._ready = True
+            self.parts.notify.ready()
+        return self.problems
+
+    def follow_links(self) -> None:
+        """Have dialers and watcher for what the configuration names, and forget the others."""
+        now = self.parts.clock.wall()
+        self.links = {
+            uplink.name: uplinks.kept(uplink, self.links.get(uplink.name), now)
+            for uplink in self.config.uplink
+        }
+        try:
+            self.parts.dialers.configure(self.config.modems)
+        except OSError as error:
+            text = f"The dialers could not be told their configuration: {error.strerror}."
+            log.error("%s", text)
+            self.record("system", "dialers_not_told", text, "error")
+        self.parts.watcher.update(self.config)
+
+    def record(self, source: str, code: str, text: str, level: str = "info") -> None:
+        """Keep an event in the history."""
+        self.parts.history.add(
+            Entry(
+                number=0,
+                at=self.parts.clock.wall(),
+                source=source,
+                code=code,
+                text=text,
+                level="error" if level == "error" else "warning" if level == "warning" else "info",
+            )
+        )
+
+    def _handle(self, message: Message) -> None:
+        match message:
+            case CallMade(call=call) if call in (PASSWORD_CHECK, PASSWORD_SET):
+                self.parts.passwords.take(message)
+            case CallMade():
+                message.answer(self._calls.make(message))
+            case DialerFound(name=name):
+                self._timers.clear(f"lost {name}")
+            case DialerReported(name=name, report=report):
+                for entry in report.events:
+                    self.parts.history.add(entry)
+                self._told(name, report.status)
+            case LinkReported(status=status):
+                self._told(status.name, status)
+            case DialerLost(name=name):
+                self._timers.set(f"lost {name}", self._now() + LOST_S)
+            case NetworkChanged():
+                self.apply_soon(DEBOUNCE_S)
+            case PasswordChecked() | PasswordHashed() | HashingFailed():
+                self.parts.passwords.handle(message)
+            case Stop():
+                self.stopped = True
+
+    def _told(self, name: str, status: LinkStatus) -> None:
+        """Take over what a dialer or the watcher told of an uplink of ours."""
+        if name not in self.links or status.name != name:
+            return
+        if status.kind != self.links[name].kind:
+            return
+        before = uplinks.routing(self.links)
+        self.links[name] = status
+        self._timers.clear(f"lost {name}")
+        waited = bool(self._settling)
+        self._settling.discard(name)
+        if not self._settling and (waited or uplinks.routing(self.links) != before):
+            self.apply_soon()
+
+    def _give_up(self, name: str) -> None:
+        """A dialer stayed away: its call is over."""
+        self._settling.discard(name)
+        if name in self.links:
+            self._told(name, uplinks.lost(self.links[name], self.parts.clock.wall()))
+
+    def _applied(self) -> tuple[Problem, ...]:
+        """Choose the uplink, and apply; never raises."""
+        self._choose()
+        try:
+            facts = Facts(
+                active=self.active,
+                links=tuple(self.links.values()),
+                ports=self.parts.applier.ports(),
+                password_set=self.parts.passwords.is_set,
+            )
+            return self.parts.applier.apply(self.config, facts)
+        except Exception:
+            log.exception("applying the desired state failed")
+            text = "The desired state could not be applied."
+            return (Problem("firewall", "internal", text, "The system log tells more."),)
+
+    def _choose(self) -> None:
+        chosen = uplinks.choose(self.config, self.links)
+        if chosen == self.active:
+            return
+        self.active = chosen
+        text = f"Traffic goes through {chosen}." if chosen else "No uplink is up."
+        self.record("system", "uplink_chosen", text)
+        log.info("%s", text)
+
+    def _guard_firewall(self) -> None:
+        """Close the firewall if its rules could not be put in force."""
+        if not closes(self.problems):
+            self.firewall = "open"
+            return
+        self.firewall = "failed"
+        try:
+            for problem in self.parts.applier.close():
+                log.error("%s", problem)
+        except Exception:
+            log.exception("closing the firewall failed")
+
+    def _now(self) -> float:
+        return self.parts.clock.monotonic()

@@ -1,0 +1,177 @@
+"""The configuration on disk: read it whatever state it is in, replace it atomically."""
+
+from __future__ import annotations
+
+import errno
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from masqgate.contract.config import Config
+from masqgate.contract.document import MAX_DOCUMENT, parse, render
+from masqgate.contract.errors import InvalidConfig, MasqgateError
+from masqgate.contract.paths import Paths
+from masqgate.contract.status import Reason
+
+from . import atomic
+
+LOW_BYTES = 1 << 20  # less than this free on the data partition is worth a warning
+
+_CAUSES = {
+    errno.ENOSPC: "the data partition is full",
+    errno.EDQUOT: "the data partition is full",
+    errno.EROFS: "the data partition is read-only",
+    errno.EIO: "the card has a read or write error",
+    errno.EACCES: "the file may not be written",
+}
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The configuration to start with, and what was wrong with better ones."""
+
+    config: Config
+    origin: str  # 'saved', 'previous', 'factory' or 'built-in'
+    warnings: tuple[Reason, ...] = ()
+
+
+class StagedConfig:
+    """A configuration that is written, but not yet in place."""
+
+    def __init__(self, files: tuple[atomic.Staged, ...]) -> None:
+        self._files = files
+
+    def commit(self) -> None:
+        """Put it in place; MasqgateError, and the old one is still there, if that fails."""
+        try:
+            for file in self._files:
+                file.commit()
+        except OSError as error:
+            self.discard()
+            raise not_saved(error) from error
+
+    def discard(self) -> None:
+        """Forget it."""
+        for file in self._files:
+            file.discard()
+
+
+class Store:
+    """The configuration's files."""
+
+    def __init__(self, paths: Paths) -> None:
+        self._paths = paths
+
+    def load(self) -> Loaded:
+        """Return the best configuration that can be read; never fails."""
+        warnings: list[Reason] = []
+        for origin, path in (
+            ("saved", self._paths.config),
+            ("previous", self._paths.previous_config),
+            ("factory", self._paths.factory_config),
+        ):
+            try:
+                return Loaded(_read(path), origin, tuple(warnings))
+            except FileNotFoundError:
+                # A new router has neither a saved one nor a previous one.
+                if origin == "factory" or self._paths.previous_config.exists():
+                    warnings.append(_unusable(origin, "it is not there"))
+            except (MasqgateError, OSError) as error:
+                warnings.append(_unusable(origin, _why(error)))
+        return Loaded(Config(), "built-in", tuple(warnings))
+
+    def previous(self) -> Config:
+        """Return the configuration before the one in force; MasqgateError if there is none."""
+        try:
+            return _read(self._paths.previous_config)
+        except FileNotFoundError:
+            text = "There is no previous configuration."
+            raise MasqgateError("no_previous", text, "It is kept at each change.") from None
+        except (MasqgateError, OSError) as error:
+            text = f"The previous configuration cannot be used: {_why(error)}."
+            raise MasqgateError("previous_unusable", text) from error
+
+    def factory(self) -> Config:
+        """Return the factory's configuration; the built-in one if even that is broken."""
+        try:
+            return _read(self._paths.factory_config)
+        except (MasqgateError, OSError):
+            return Config()
+
+    def stage(self, new: Config, old: Config) -> StagedConfig:
+        """Write a configuration beside the old one; MasqgateError if there is no room for it."""
+        files: list[atomic.Staged] = []
+        wanted = [(self._paths.config, new)]
+        if new != old:
+            wanted.insert(0, (self._paths.previous_config, old))
+        try:
+            for path, config in wanted:
+                files.append(atomic.Staged(path, render(config, secrets=True).encode()))
+        except OSError as error:
+            StagedConfig(tuple(files)).discard()
+            raise not_saved(error) from error
+        return StagedConfig(tuple(files))
+
+    def forget_previous(self) -> None:
+        """Erase the previous configuration (it may hold secrets); MasqgateError on failure."""
+        try:
+            atomic.remove(self._paths.previous_config)
+        except OSError as error:
+            raise not_saved(error) from error
+
+    def health(self) -> tuple[Reason, ...]:
+        """Return what is wrong with the data partition."""
+        hint = "Routing and dialing go on, but nothing can be saved."
+        try:
+            state = os.statvfs(self._paths.data)
+        except OSError as error:
+            return (Reason("data_unusable", f"{_sentence(error)}.", hint),)
+        if state.f_flag & os.ST_RDONLY:
+            return (Reason("data_read_only", "The data partition is read-only.", hint),)
+        if state.f_bavail * state.f_frsize < LOW_BYTES:
+            return (Reason("data_full", "The data partition is full.", hint),)
+        return ()
+
+
+def not_saved(error: OSError) -> MasqgateError:
+    """Turn a failed write into a sentence."""
+    return MasqgateError(
+        "not_saved",
+        f"Nothing was saved, and nothing was changed: {_cause(error)}.",
+        "Free space on the data partition or replace the card; routing goes on meanwhile.",
+    )
+
+
+def _read(path: Path) -> Config:
+    with path.open("rb") as file:
+        data = file.read(MAX_DOCUMENT * 2)
+    try:
+        return parse(data.decode())
+    except UnicodeDecodeError as error:
+        text = f"it is not text (byte {error.start})"
+        raise MasqgateError("not_text", text) from None
+
+
+def _unusable(origin: str, why: str) -> Reason:
+    names = {"saved": "saved", "previous": "previous", "factory": "factory's"}
+    text = f"The {names[origin]} configuration cannot be used: {why}."
+    return Reason(f"config_{origin}_unusable", text, "Check the configuration and save it again.")
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, InvalidConfig):
+        first, *more = error.problems
+        also = f" (and {len(more)} more)" if more else ""
+        return f"{str(first).rstrip('.')}{also}"
+    if isinstance(error, OSError):
+        return _cause(error)
+    return str(error).rstrip(".")
+
+
+def _cause(error: OSError) -> str:
+    return _CAUSES.get(error.errno or 0, (error.strerror or "an error").lower())
+
+
+def _sentence(error: OSError) -> str:
+    cause = _cause(error)
+    return cause[0].upper() + cause[1:]
