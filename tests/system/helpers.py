@@ -1,0 +1,44 @@
+"""What system tests share: words for the router's states, and readers of captures."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from tests.lab.lab import Lab
+
+LONG_S = 240.0
+PRIVATE = "(src net 10.0.0.0/8 or src net 172.16.0.0/12 or src net 192.168.0.0/16)"
+
+
+def link(status: dict[str, Any], name: str = "modem1") -> dict[str, Any]:
+    """The status of one uplink."""
+    found: dict[str, Any] = next(item for item in status["uplinks"] if item["name"] == name)
+    return found
+
+
+def wait_up(lab: Lab, timeout_s: float = LONG_S) -> dict[str, Any]:
+    """Wait until the modem uplink carries IP and the router routes by it."""
+
+    def up(status: dict[str, Any]) -> bool:
+        one = link(status)
+        return one["state"] == "up" and status["active"] == "modem1" and bool(one["address"])
+
+    return link(lab.wait_status(up, timeout_s, "the call is up"))
+
+
+def wait_code(lab: Lab, *codes: str, timeout_s: float = LONG_S) -> dict[str, Any]:
+    """Wait until the uplink's reason has one of these codes."""
+    wanted = f"the uplink says {' or '.join(codes)}"
+    return link(lab.wait_status(lambda s: link(s)["reason"]["code"] in codes, timeout_s, wanted))
+
+
+def packets(capture: Path, expression: str) -> list[str]:
+    """The packets of a capture that match a filter, a line each."""
+    done = subprocess.run(
+        ["tcpdump", "-nn", "-r", str(capture), expression],
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()

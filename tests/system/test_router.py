@@ -1,0 +1,100 @@
+"""The main job on the booted image: three boxes reach the Internet behind one address."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tests.lab import places
+from tests.lab.lab import Lab
+
+from .helpers import PRIVATE, packets, wait_up
+
+
+def test_dials_and_tells_so(lab: Lab) -> None:
+    """The call is up, with the provider's address, on page and command line alike."""
+    link = wait_up(lab)
+    assert link["address"] == lab.isp.address
+    assert link["connect_rate"] == 115_200
+    assert link["dns"]
+    words = lab.cli("status").output
+    assert link["address"] in words
+    assert "115200" in words or "115,200" in words or "115.2" in words
+    page = lab.page("/")
+    assert page.status == 200
+    assert link["address"] in page.body
+
+
+def test_boxes_are_known_by_name(lab: Lab) -> None:
+    wait_up(lab)
+    hosts = {host["name"]: host for host in lab.status()["lan"]["hosts"]}
+    for box in lab.boxes.values():
+        assert hosts[box.name]["address"] == box.address
+        assert hosts[box.name]["mac"] == box.mac
+
+
+def test_three_boxes_fetch_at_once_behind_one_address(lab: Lab, tmp_path: Path) -> None:
+    """The server sees the router's address alone; nothing private leaves; the LAN is untouched."""
+    address = wait_up(lab)["address"]
+    with lab.capture(tmp_path), ThreadPoolExecutor(3) as pool:
+        seen = list(pool.map(lambda box: box.fetch("http://web.example/"), lab.boxes.values()))
+        bodies = list(
+            pool.map(
+                lambda box: box.fetch("http://web.example/large?bytes=20000"), lab.boxes.values()
+            )
+        )
+    assert [text.strip() for text in seen] == [address] * 3
+    assert {len(body.encode("latin-1", "replace")) for body in bodies} <= set(range(1, 20_001))
+    assert packets(tmp_path / "isp-ip.pcap", f"src host {address} and tcp dst port 80")
+    assert packets(tmp_path / "isp-ip.pcap", PRIVATE) == []
+    for box in lab.boxes.values():
+        # Both ways the LAN sees the box and the server themselves, nobody in between.
+        to_box = packets(
+            tmp_path / "lan.pcap", f"src host {places.WEB} and dst host {box.address}"
+        )
+        assert to_box, f"no answer of the server itself reached {box.name}"
+    assert packets(tmp_path / "lan.pcap", f"host {address}") == []
+
+
+def test_udp_and_ping_are_masqueraded(lab: Lab) -> None:
+    wait_up(lab)
+    box = lab.boxes["B"]
+    done = box.run(["ping", "-c", "3", "-W", "20", places.WEB], timeout_s=90)
+    assert done.returncode == 0, done.stdout + done.stderr
+    script = (
+        "import socket;s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM);s.settimeout(20);"
+        f"s.sendto(b'hello',('{places.ECHO}',7));print(s.recv(99).decode())"
+    )
+    done = box.run(["python3", "-c", script], timeout_s=60)
+    assert done.stdout.strip() == "hello", done.stderr
+
+
+def test_flows_show_both_tuples(lab: Lab) -> None:
+    """The four steps of masquerading: original tuple, and what the Internet sees."""
+    address = wait_up(lab)["address"]
+    box = lab.boxes["C"]
+    slow = box.popen(
+        ["curl", "-s", "-o", "/dev/null", "http://web.example/large?bytes=900000&pace=3000"]
+    )
+    try:
+        for _ in range(20):
+            flows = json.loads(lab.cli("flows", "--json").output)["flows"]
+            mine = [f for f in flows if f["source"] == box.address and f["protocol"] == "tcp"]
+            if mine:
+                break
+    finally:
+        slow.kill()
+        slow.wait()
+    assert mine[0]["destination"] == places.WEB
+    assert mine[0]["destination_port"] == 80
+    assert mine[0]["masqueraded"] == address
+
+
+def test_names_resolve_by_the_router(lab: Lab) -> None:
+    wait_up(lab)
+    assert lab.boxes["A"].lease[2].split()[0] == lab.boxes["A"].router
+    done = lab.boxes["A"].run(
+        ["python3", "-c", "import socket;print(socket.gethostbyname('web.example'))"], timeout_s=60
+    )
+    assert done.stdout.strip() == places.WEB, done.stderr
