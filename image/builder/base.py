@@ -14,18 +14,27 @@ BOOT_PACKAGES = ("linux-image-arm64", "raspi-firmware", "u-boot-rpi")
 # An interpreter of the image's version for the machine that builds, to compile bytecode.
 PYTHON_PACKAGES = ("base-files", "libc6", "python3.13-minimal", "libpython3.13-stdlib")
 # No .list files exist in an extracted tree: what was installed is told by the archives.
-_MANIFEST_HOOK = (
-    'for deb in "$1"/var/cache/apt/archives/*.deb; do '
-    "dpkg-deb --showformat='${Package} ${Version} ${source:Package}\\n' -W \"$deb\"; "
-    'done | sort > "$1/packages.manifest"'
-)
+# packages.manifest: package, version, source, its version, SHA-256 of the archive;
+# packages.files: package and path of each of its files.
+_MANIFEST_HOOK = r"""
+cd "$1/var/cache/apt/archives" || exit 1
+for deb in *.deb; do
+    dpkg-deb -W \
+        --showformat='${Package} ${Version} ${source:Package} ${source:Version} ' "$deb"
+    sha256sum "$deb" | cut -c -64
+done | LC_ALL=C sort >"$1/packages.manifest"
+for deb in *.deb; do
+    name=$(dpkg-deb -f "$deb" Package)
+    dpkg-deb --fsys-tarfile "$deb" | tar -t | sed -n "/[^/]$/s|^\./|$name |p"
+done | LC_ALL=C sort >"$1/packages.files"
+"""
 
 
 def unpack_router(layer_dir: Path, packages: list[str]) -> None:
     """Unpack the router's packages, kernel, firmware and boot loader to `tree`."""
     _mmdebstrap(layer_dir, "arm64", [*packages, *BOOT_PACKAGES])
-    manifest = layer_dir / "tree/packages.manifest"
-    manifest.rename(layer_dir / "packages.manifest")
+    for name in ("packages.manifest", "packages.files"):
+        (layer_dir / "tree" / name).rename(layer_dir / name)
 
 
 def unpack_python(layer_dir: Path) -> None:
