@@ -16,8 +16,8 @@ from masqgate.system.applier import Applier
 from masqgate.system.clock import Clock
 from masqgate.system.dialers import Dialers
 from masqgate.system.ethernet import EthernetWatcher
+from masqgate.system.heartbeat import Heartbeat
 from masqgate.system.history import History
-from masqgate.system.notify import Notify
 from masqgate.system.password import LockoutFile, PasswordFile, Worker
 from masqgate.system.server import Server, web_uid
 from masqgate.system.services import Systemd
@@ -63,7 +63,7 @@ def serve(paths: Paths, inbox: queue.SimpleQueue[Message]) -> None:
         watcher=watcher,
         passwords=passwords,
         clock=clock,
-        notify=Notify.from_environment(),
+        heartbeat=Heartbeat(),
     )
     supervisor = Supervisor(parts, inbox)
     server = Server(paths.socket, inbox.put, web_uid())

@@ -12,8 +12,8 @@ from masqgate.contract.errors import Problem
 from masqgate.contract.status import Flow, Host
 from masqgate.desired.facts import Facts
 from masqgate.system.clock import Clock
+from masqgate.system.heartbeat import Heartbeat
 from masqgate.system.history import History
-from masqgate.system.notify import Notify
 from masqgate.system.store import Store
 
 from .passwords import Passwords
@@ -72,4 +72,4 @@ class Parts:
     watcher: Watching
     passwords: Passwords
     clock: Clock
-    notify: Notify
+    heartbeat: Heartbeat

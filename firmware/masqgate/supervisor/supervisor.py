@@ -84,12 +84,12 @@ class Supervisor:
         self.start()
         while not self.stopped:
             self.turn()
-        self.parts.notify.stopping()
+        self.parts.heartbeat.stopping()
 
     def turn(self) -> None:
         """Wait for a message or a timer, and do what it asks for."""
         self.tick()
-        longest = self.parts.notify.watchdog_s / 4 or RECONCILE_S
+        longest = self.parts.heartbeat.interval_s or RECONCILE_S
         wait = min(self._timers.wait_s(self._now(), RECONCILE_S), longest)
         try:
             message = self.inbox.get(timeout=wait)
@@ -109,7 +109,7 @@ class Supervisor:
 
     def tick(self) -> None:
         """Do what is due; never raises."""
-        self.parts.notify.alive()
+        self.parts.heartbeat.alive()
         for name in self._timers.due(self._now()):
             try:
                 if name == "apply":
@@ -139,7 +139,7 @@ class Supervisor:
         self._timers.set("apply", self._now() + delay)
         if not self._ready:
             self._ready = True
-            self.parts.notify.ready()
+            self.parts.heartbeat.ready()
         return self.problems
 
     def follow_links(self) -> None:

@@ -1,0 +1,208 @@
+"""The router's state in words, 80 columns, plain ASCII: for command line and console."""
+
+from __future__ import annotations
+
+import textwrap
+import time
+from collections.abc import Iterable, Iterator
+
+from masqgate.contract.status import (
+    Entry,
+    Flow,
+    LanStatus,
+    LinkState,
+    LinkStatus,
+    Reason,
+    Status,
+)
+
+from .ladder import Result
+
+WIDTH = 79  # a terminal of 80 columns wraps after the 80th
+_LABEL = 11
+_EARLIEST = 1_600_000_000  # 2020: an earlier time comes from a clock that was not set
+
+_STATES = {
+    LinkState.OFF: "off",
+    LinkState.IDLE: "idle, dials when told to",
+    LinkState.NO_PORT: "its port is not there",
+    LinkState.WAITING: "waiting",
+    LinkState.INIT: "preparing the modem",
+    LinkState.DIALING: "dialing",
+    LinkState.NEGOTIATING: "logging in",
+    LinkState.UP: "up",
+    LinkState.HANGING_UP: "hanging up",
+    LinkState.RESETTING: "resetting the modem",
+}
+_FIREWALL = {
+    "open": "in force",
+    "closed": "closed: nothing passes yet",
+    "failed": "FAILED: its rules could not be loaded, so nothing passes",
+}
+
+
+def status_lines(status: Status) -> list[str]:
+    """Describe the whole router."""
+    lines = [
+        f"Masqgate {status.version} on {ascii_only(status.hostname)}, "
+        f"running for {duration(status.uptime_s)}",
+        *_row("Time", moment(status.at)),
+        *_row("Firewall", _FIREWALL[status.firewall]),
+        *_row("Admin page", _page(status)),
+    ]
+    for warning in status.warnings:
+        lines += _row("WARNING", _reason(warning))
+    for link in status.uplinks:
+        lines += ["", *link_lines(link, status.at, active=link.name == status.active)]
+    if not status.uplinks:
+        lines += ["", "No uplink is configured."]
+    return [*lines, "", *lan_lines(status.lan)]
+
+
+def link_lines(link: LinkStatus, at: float, *, active: bool) -> list[str]:
+    """Describe one uplink; `at` is now in Unix time."""
+    mark = ", carries the traffic" if active else ""
+    retry = ""
+    if link.retry_in_s is not None:
+        retry = f", dials again in {duration(link.retry_in_s)}"
+    state = f"{_STATES[link.state]}{_since(link.since_at, at)}{retry}{mark}"
+    lines = [f"Uplink {link.name} ({link.kind}): {state}"]
+    lines += _row("Why", _reason(link.reason))
+    if link.address:
+        peer = f", peer {link.peer}" if link.peer else ""
+        lines += _row("Address", f"{link.address} on {link.interface}{peer}")
+    if link.dns:
+        lines += _row("Servers", "DNS " + ", ".join(link.dns))
+    lines += _call(link)
+    return lines
+
+
+def _call(link: LinkStatus) -> Iterator[str]:
+    if link.connect_rate or link.connect_text:
+        rate = f"{link.connect_rate} bit/s" if link.connect_rate else ""
+        said = f"'{link.connect_text}'" if link.connect_text else ""
+        yield from _row("Line", ", ".join(filter(None, (rate, said))))
+    counters = link.counters
+    if counters.rx_bytes or counters.tx_bytes:
+        text = f"{size(counters.rx_bytes)} received, {size(counters.tx_bytes)} sent"
+        yield from _row("Traffic", text)
+    modem = [link.modem, link.operator]
+    if link.signal_dbm is not None:
+        modem.append(f"signal {link.signal_dbm} dBm")
+    if any(modem):
+        yield from _row("Modem", ", ".join(filter(None, modem)))
+    if link.kind == "modem":
+        counts = f"{link.calls} came up, {link.attempts} attempts since"
+        resets = ", ".join(f"{name} {count}" for name, count in sorted(link.resets.items()))
+        yield from _row("Calls", counts + (f"; resets: {resets}" if resets else ""))
+
+
+def lan_lines(lan: LanStatus) -> list[str]:
+    """Describe the LAN and its hosts."""
+    lines = [f"LAN {lan.interface}: {lan.address or 'no address'}"]
+    lines += _row("Ports", ", ".join(lan.ports) or "none: no Ethernet adapter is there")
+    if not lan.hosts:
+        return [*lines, *_row("Hosts", "none has asked for an address yet")]
+    lines.append("  Address          MAC                Name")
+    for host in lan.hosts:
+        row = f"  {host.address:<16} {host.mac:<18} {ascii_only(host.name) or '-'}"
+        lines.append(row[:WIDTH])
+    return lines
+
+
+def entry_line(entry: Entry) -> str:
+    """Describe one event, on one line."""
+    level = "" if entry.level == "info" else f"{entry.level.upper()} "
+    return f"{moment(entry.at)} {entry.source:<10} {level}{ascii_only(entry.text)}"
+
+
+def entry_lines(entry: Entry) -> list[str]:
+    """Describe one event in 80 columns."""
+    return textwrap.wrap(entry_line(entry), WIDTH, subsequent_indent=" " * 20)
+
+
+def flow_lines(flows: Iterable[Flow]) -> list[str]:
+    """List masqueraded connections: who, seen as what, to where."""
+    lines = [f"{'Proto':<6}{'LAN host':<22}{'seen as':<22}{'to':<22}State"]
+    for flow in flows:
+        lines.append(
+            (
+                f"{flow.protocol:<6}{_socket(flow.source, flow.source_port):<22}"
+                f"{_socket(flow.masqueraded, flow.masqueraded_port):<22}"
+                f"{_socket(flow.destination, flow.destination_port):<22}{flow.state[:7]}"
+            ).rstrip()
+        )
+    return lines
+
+
+def result_lines(result: Result) -> list[str]:
+    """Describe one step of the self-test, and what a failure means."""
+    verdict = {"good": "good", "failed": "FAILED", "skipped": "skipped"}[result.verdict]
+    head = f"{result.step.number:>2}  {result.step.title}: {verdict} ({result.text})"
+    lines = textwrap.wrap(ascii_only(head), WIDTH, subsequent_indent="    ")
+    if result.verdict == "failed":
+        lines += textwrap.wrap(
+            result.step.diagnosis, WIDTH, initial_indent="    > ", subsequent_indent="      "
+        )
+    return lines
+
+
+def duration(seconds: float) -> str:
+    """Say a time span with its two largest units."""
+    left = max(0, round(seconds))
+    parts = []
+    for unit, length in (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)):
+        count, left = divmod(left, length)
+        if count:
+            parts.append(f"{count} {unit}")
+    return " ".join(parts[:2]) or "0 s"
+
+
+def moment(at: float) -> str:
+    """Say a Unix time as UTC; a clock that was never set is told as such."""
+    if at < _EARLIEST:
+        return "clock not set yet  "
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(at))
+
+
+def size(count: int) -> str:
+    """Say a number of bytes."""
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000 or unit == "GB":
+            break
+        value /= 1000
+    return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+
+
+def ascii_only(text: str) -> str:
+    """Replace what a plain terminal cannot show, and what could do something to it."""
+    return "".join(c if " " <= c <= "~" else "?" for c in text)
+
+
+def _since(since: float, at: float) -> str:
+    """Say how long ago, unless the clock has jumped in between."""
+    if since < _EARLIEST or not 0 <= at - since < 10 * 365 * 86_400:
+        return ""
+    return f" for {duration(at - since)}"
+
+
+def _page(status: Status) -> str:
+    address = status.lan.address.split("/")[0]
+    note = "" if status.password_set else "; set its password there first"
+    return f"http://{address}/{note}"
+
+
+def _reason(reason: Reason) -> str:
+    return f"{reason.text} {reason.hint}".strip()
+
+
+def _row(label: str, text: str) -> list[str]:
+    indent = " " * (_LABEL + 2)
+    return textwrap.wrap(
+        ascii_only(text), WIDTH, initial_indent=f"  {label:<{_LABEL}}", subsequent_indent=indent
+    )
+
+
+def _socket(address: str, port: int | None) -> str:
+    return address if port is None else f"{address}:{port}"
