@@ -2,16 +2,84 @@
 
 from __future__ import annotations
 
-from ..contract.config import Config
+import re
+
+from ..contract.config import Config, Lan
 from ..contract.paths import Paths
-from .facts import Facts
+from .addresses import ipv4
+from .facts import BRIDGE, Facts
+
+CACHE = 2000  # names; about 100 bytes each
+LOCAL_NAME = "masqgate.lan"  # finds the page whatever hostname and domain are
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 
 
 def dnsmasq_conf(config: Config, paths: Paths) -> str:
-    """dnsmasq's configuration: DHCP and DNS on the LAN."""
-    raise NotImplementedError
+    """dnsmasq's configuration: DHCP and DNS on the LAN bridge, and DNS for the router itself.
+
+    Everything that is not written here is off: no TFTP, no DHCPv6, no router advertisements.
+    """
+    lines = [
+        "# Made from the configuration: a change here does not last.",
+        f"interface={BRIDGE}",
+        "bind-dynamic",
+        "no-dhcp-interface=lo",
+        "no-hosts",
+        f"resolv-file={paths.resolv}",
+        f"cache-size={CACHE}",
+        "# Names that have no place in the Internet's DNS are not asked there, and answers from",
+        "# there do not name addresses of the LAN (DNS rebinding).",
+        "domain-needed",
+        "bogus-priv",
+        "stop-dns-rebind",
+        "rebind-localhost-ok",
+        *_names(config),
+    ]
+    if config.lan.dhcp:
+        lines += ["", *_dhcp(config.lan, config.system.hostname, paths)]
+    return "\n".join(lines) + "\n"
 
 
 def resolv_conf(facts: Facts) -> str:
-    """The name servers of the active uplink, in the format of resolv.conf(5)."""
-    raise NotImplementedError
+    """The name servers of the active uplink, in the format of resolv.conf(5).
+
+    They come from the provider, so what is not an IPv4 address is left out.
+    """
+    link = facts.link(facts.active) if facts.active else None
+    servers = [address for text in (link.dns if link else ()) if (address := ipv4(text))]
+    lines = [f"nameserver {server}" for server in dict.fromkeys(servers)]
+    return "\n".join(["# The provider's name servers; dnsmasq asks them.", *lines]) + "\n"
+
+
+def domain(lan: Lan) -> str:
+    """The LAN's domain; `lan` where the configured one could not be a domain (RFC 1035)."""
+    labels = lan.domain.split(".")
+    good = all(len(label) <= 63 and _LABEL.fullmatch(label) for label in labels)
+    return lan.domain if good else "lan"
+
+
+def _names(config: Config) -> list[str]:
+    """The router's own names, and the domain of the LAN, which only we answer for."""
+    lan, host = domain(config.lan), config.system.hostname
+    own = dict.fromkeys([f"{host}.{lan}", host, LOCAL_NAME])
+    return [
+        f"domain={lan}",
+        f"local=/{lan}/",
+        f"host-record={','.join(own)},{config.lan.interface.ip}",
+    ]
+
+
+def _dhcp(lan: Lan, hostname: str, paths: Paths) -> list[str]:
+    interface = lan.interface
+    ours = dict.fromkeys([hostname, "masqgate", "localhost", "wpad", "isatap"])
+    return [
+        "dhcp-authoritative",
+        f"dhcp-range={lan.dhcp_first},{lan.dhcp_last},{interface.netmask},{lan.lease_minutes}m",
+        f"dhcp-option=option:router,{interface.ip}",
+        f"dhcp-option=option:dns-server,{interface.ip}",
+        f"dhcp-leasefile={paths.leases}",
+        "# Names that no host of the LAN may take: the router's own, and those that others would",
+        "# follow blindly (proxy discovery).",
+        *(f"dhcp-name-match=set:reserved,{name}" for name in ours),
+        "dhcp-ignore-names=tag:reserved",
+    ]

@@ -1,11 +1,251 @@
-"""The nftables ruleset, as text, from the configuration and the facts."""
+"""The nftables ruleset, as text, from the configuration and the facts.
+
+Theory of operation (RFC 2827, RFC 4787, RFC 7126; packet path in docs/FIREWALL.md):
+
+- `arrival` drops what cannot be honest, before connection tracking spends memory on it.
+- `input` and `forward` drop what no rule lets through. Only LAN hosts begin flows.
+- `translate` is a nat chain: the kernel asks it for the first packet of a flow only, and not for
+  packets in state invalid. So it does not keep private sources in by itself.
+- `departure` runs after it, for every packet, and lets only the uplink's own address out.
+
+Interfaces are matched by name, so the rules are right before an uplink exists and after a redial.
+The table is deleted and made anew within one transaction: a packet meets all of the old rules or
+all of the new ones.
+"""
 
 from __future__ import annotations
 
-from ..contract.config import Config
-from .facts import Facts
+from collections.abc import Iterable
+
+from ..contract.config import Config, Lan
+from .facts import BRIDGE, Facts, active_uplink, interface_of
+
+TABLE = "masqgate"
+
+# RFC 6890 and its successors: sources that nobody on the Internet has. Answers are spared, since
+# the name servers of mobile providers, and the routers on the way, often have such addresses.
+UNROUTABLE = (
+    "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
+    "192.0.0.0/24", "192.0.2.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24",
+    "203.0.113.0/24", "224.0.0.0/3",
+)  # fmt: skip
+
+_LOG = "limit rate 6/minute burst 5 packets log prefix"
 
 
 def ruleset(config: Config, facts: Facts) -> str:
-    """The whole table `inet masqgate` as one transaction for `nft -f`."""
-    raise NotImplementedError
+    """The whole table `inet masqgate` as one transaction for `nft -f`.
+
+    LAN hosts reach the Internet through the active uplink only, and only once the administrator
+    has set a password: until then the router is one that anybody on the LAN could take over.
+    """
+    uplinks = [interface_of(link) for link in config.uplink]
+    active = active_uplink(config, facts)
+    way_out = interface_of(active) if active and facts.password_set else ""
+    chains = [
+        _arrival(uplinks),
+        _arrival_lan(config.lan),
+        _arrival_uplink(config.lan),
+        _sane(),
+        _arrival_new(),
+        _input(uplinks),
+        _input_lan(config.lan),
+        _input_uplink(),
+        _forward(way_out),
+        _output(),
+        _translate(config.lan),
+        _departure(config.lan),
+    ]
+    return (
+        "# Made from the configuration: a change here does not last.\n"
+        f"table inet {TABLE}\ndelete table inet {TABLE}\n\n"
+        f"table inet {TABLE} {{\n{_set('uplinks', 'ifname', map(_quoted, uplinks))}\n"
+        f"{_set('unroutable', 'ipv4_addr', UNROUTABLE, interval=True)}\n"
+        + "\n".join(chains)
+        + "}\n"
+    )
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'
+
+
+def _set(name: str, kind: str, elements: Iterable[str], *, interval: bool = False) -> str:
+    lines = [f"\tset {name} {{", f"\t\ttype {kind}"]
+    lines += ["\t\tflags interval"] if interval else []
+    listed = ", ".join(elements)
+    lines += [f"\t\telements = {{ {listed} }}"] if listed else []
+    return "\n".join([*lines, "\t}", ""])
+
+
+def _chain(name: str, *rules: str, base: str = "") -> str:
+    first = [f"type {base};"] if base else []
+    return "".join(
+        [f"\tchain {name} {{\n", *(f"\t\t{rule}\n" for rule in [*first, *rules]), "\t}\n"]
+    )
+
+
+def _by_interface(uplinks: list[str], lan: str, uplink: str) -> str:
+    """A verdict map over the interface that a packet came in by."""
+    ways = [f'"{BRIDGE}" : goto {lan}', *(f'"{name}" : goto {uplink}' for name in uplinks)]
+    return f"iifname vmap {{ {', '.join(ways)} }}"
+
+
+def _arrival(uplinks: list[str]) -> str:
+    return _chain(
+        "arrival",
+        'iifname "lo" accept comment "the router to itself"',
+        f'{_by_interface(uplinks, "arrival_lan", "arrival_uplink")} comment "by side"',
+        'counter drop comment "an interface that is neither LAN nor uplink"',
+        base="filter hook prerouting priority raw; policy accept",
+    )
+
+
+def _arrival_lan(lan: Lan) -> str:
+    net = lan.interface.network
+    nobody = f"{lan.interface.ip}, {net.network_address}, {net.broadcast_address}"
+    return _chain(
+        "arrival_lan",
+        'meta nfproto ipv6 accept comment "chain input and chain forward decide"',
+        "ip saddr 0.0.0.0 ip daddr 255.255.255.255 udp sport 68 udp dport 67 accept"
+        ' comment "DHCP: a host that has no address yet"',
+        f'ip saddr {{ {nobody} }} counter drop comment "no host has these sources: LAND, smurf"',
+        f'ip saddr != {net} {_LOG} "masqgate spoof LAN: " comment "forged source, log"',
+        f'ip saddr != {net} counter drop comment "forged source"',
+        'jump sane comment "malformed packets"',
+    )
+
+
+def _arrival_uplink(lan: Lan) -> str:
+    return _chain(
+        "arrival_uplink",
+        'meta nfproto != ipv4 counter drop comment "no IPv6 on an uplink"',
+        "ip saddr { 0.0.0.0/8, 127.0.0.0/8, 224.0.0.0/3 } counter drop"
+        ' comment "no host has these sources"',
+        f'ip saddr {lan.interface.network} counter drop comment "forged: a source of the LAN"',
+        'fib saddr type local counter drop comment "forged: our own source (LAND)"',
+        "fib daddr . iif type != local counter drop"
+        ' comment "not to this uplink\'s address: broadcast, or past the masquerade"',
+        'jump sane comment "malformed packets"',
+    )
+
+
+def _sane() -> str:
+    """Fragments are put together before this chain sees them: what is left fits nowhere."""
+    return _chain(
+        "sane",
+        'ip frag-off & 0x1fff != 0 counter drop comment "a fragment without its beginning"',
+        "tcp flags & (fin | syn | rst | ack)"
+        " != { syn, syn | ack, ack, fin | ack, rst, rst | ack } counter drop"
+        ' comment "flags that TCP does not have (RFC 9293): null, FIN, Xmas scans"',
+        'tcp sport 0 counter drop comment "no such port"',
+        'tcp dport 0 counter drop comment "no such port"',
+        'udp dport 0 counter drop comment "no such port"',
+    )
+
+
+def _arrival_new() -> str:
+    return _chain(
+        "arrival_new",
+        "iifname @uplinks ct state new ip saddr @unroutable counter drop"
+        ' comment "a source that nobody on the Internet has, and no answer"',
+        base="filter hook prerouting priority mangle; policy accept",
+    )
+
+
+def _answers(match: str = "") -> tuple[str, str]:
+    """Let in what answers a flow that began on our side; ICMP errors come as 'related'."""
+    return (
+        f'{match}ct state established ct direction reply accept comment "answers"',
+        f'{match}ct state related meta l4proto icmp accept comment "errors about our flows"',
+    )
+
+
+def _input(uplinks: list[str]) -> str:
+    return _chain(
+        "input",
+        'iifname "lo" accept comment "the router to itself"',
+        'ct state invalid counter drop comment "fits no flow"',
+        f'{_by_interface(uplinks, "input_lan", "input_uplink")} comment "by side"',
+        base="filter hook input priority filter; policy drop",
+    )
+
+
+def _input_lan(lan: Lan) -> str:
+    dhcp = 'udp sport 68 udp dport 67 accept comment "DHCP"'
+    rules = [
+        "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 accept"
+        ' comment "neighbours, RFC 4861"',
+        'meta nfproto ipv6 counter drop comment "no other IPv6"',
+        *_answers(),
+        *([dhcp] if lan.dhcp else []),
+        'icmp type echo-request accept comment "ping"',
+        f"ip daddr {lan.interface.ip} meta l4proto . th dport {{ tcp . 53, udp . 53, tcp . 80 }}"
+        ' accept comment "DNS and the admin page"',
+        'fib daddr type != local counter drop comment "broadcasts of other services"',
+        f'{_LOG} "masqgate refused LAN: " comment "no such service, log"',
+        'meta l4proto tcp counter reject with tcp reset comment "no such service"',
+        'counter reject comment "no such service"',
+    ]
+    return _chain("input_lan", *rules)
+
+
+def _input_uplink() -> str:
+    refused = 'counter drop comment "nothing is answered, ping neither"'
+    return _chain("input_uplink", *_answers(), refused)
+
+
+def _forward(way_out: str) -> str:
+    rules = [
+        'ct state invalid counter drop comment "fits no flow"',
+        'meta nfproto ipv6 counter drop comment "IPv6 is not routed"',
+    ]
+    if way_out:
+        outward = f'iifname "{BRIDGE}" oifname "{way_out}" '
+        rules += [
+            "tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu"
+            ' comment "MSS fits the smaller MTU, both ways"',
+            f"{outward}ct state new tcp flags & (fin | syn | rst | ack) != syn"
+            ' counter reject with tcp reset comment "a flow of an earlier call: open a new one"',
+            f'{outward}ct state new,established,related accept comment "the LAN to the Internet"',
+            *_answers(f'iifname "{way_out}" oifname "{BRIDGE}" '),
+        ]
+    rules += [
+        f'{_LOG} "masqgate refused forward: " comment "no way, log"',
+        'counter drop comment "no way"',
+    ]
+    return _chain("forward", *rules, base="filter hook forward priority filter; policy drop")
+
+
+def _output() -> str:
+    return _chain(
+        "output",
+        f'oifname != {{ "lo", "{BRIDGE}" }} meta nfproto ipv6 counter drop'
+        ' comment "IPv6 stays on the LAN"',
+        base="filter hook output priority filter; policy accept",
+    )
+
+
+def _translate(lan: Lan) -> str:
+    """Not `random`: a free source port is kept, which peer-to-peer traffic needs (RFC 4787)."""
+    return _chain(
+        "translate",
+        f"oifname @uplinks ip saddr {lan.interface.network} masquerade"
+        ' comment "LAN hosts leave with the uplink\'s address"',
+        base="nat hook postrouting priority srcnat; policy accept",
+    )
+
+
+def _departure(lan: Lan) -> str:
+    strange = "fib saddr . oif type != local"
+    return _chain(
+        "departure",
+        f'oifname {{ "lo", "{BRIDGE}" }} accept comment "stays inside"',
+        'oifname != @uplinks counter drop comment "an interface that nobody configured"',
+        'meta nfproto ipv6 counter drop comment "no IPv6 on an uplink"',
+        f'ip saddr {lan.interface.network} {_LOG} "masqgate leak: " comment "un-NATed, log"',
+        f'ip saddr {lan.interface.network} counter drop comment "a LAN source that missed NAT"',
+        f'{strange} {_LOG} "masqgate leak: " comment "not our address, log"',
+        f'{strange} counter drop comment "only the uplink\'s own address leaves"',
+        base="filter hook postrouting priority srcnat + 10; policy accept",
+    )

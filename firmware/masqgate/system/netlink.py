@@ -1,18 +1,218 @@
-"""Links, addresses and routes of the kernel, through netlink."""
+"""Links, addresses, routes and sysctls of the kernel: read them, change them, watch them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import select
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from ipaddress import IPv4Interface
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from pyroute2 import IPRoute
+
+from ..desired.facts import ROUTE_PROTOCOL
+from ..desired.network import (
+    DEFAULT,
+    Actual,
+    AddAddress,
+    Address,
+    AddRoute,
+    Change,
+    CreateBridge,
+    Network,
+    RemoveAddress,
+    RemoveRoute,
+    Route,
+    SetMaster,
+    SetSysctl,
+    SetUp,
+)
+
+PROC_SYS = Path("/proc/sys")
+SYS_NET = Path("/sys/class/net")
+SETTLE_S = 0.2  # a burst of changes is told once
+_IFF_UP = 1
+_ARPHRD_ETHER = 1
+_MAIN_TABLE = 254
+_SCOPE_LINK = 253
+_GROUPS = 0x1 | 0x10  # RTMGRP_LINK, RTMGRP_IPV4_IFADDR
+_PORT_KINDS = (None, "veth")  # real ports have no kind; veth is a container's port
+
+
+class Kernel:
+    """The kernel's network of this namespace; a context manager, one thread at a time.
+
+    OSError (pyroute2's NetlinkError has its own type) where the kernel refuses.
+    """
+
+    def __init__(self) -> None:
+        self._ipr: Any = IPRoute()
+
+    def __enter__(self) -> Kernel:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._ipr.close()
+
+    def ports(self) -> tuple[str, ...]:
+        """The Ethernet interfaces, sorted; no bridge, PPP, loopback, radio or tunnel."""
+        names = (_name(link) for link in self._ipr.get_links() if _is_port(link))
+        return tuple(sorted(name for name in names if not _is_radio(name)))
+
+    def read(self, wanted: Network) -> Actual:
+        """What is there of what `wanted` speaks of."""
+        links = list(self._ipr.get_links())
+        names = {link["index"]: _name(link) for link in links}
+        masters = ((_name(link), link.get_attr("IFLA_MASTER")) for link in links)
+        return Actual(
+            links=frozenset(names.values()),
+            up=frozenset(_name(link) for link in links if link["flags"] & _IFF_UP),
+            masters={name: names.get(master, "?") for name, master in masters if master},
+            addresses=frozenset(self._addresses(names)),
+            routes=frozenset(self._routes(names)),
+            sysctls=dict(_sysctls(wanted)),
+        )
+
+    def change(self, change: Change) -> None:
+        """Make one change; OSError or NetlinkError if the kernel refuses."""
+        if isinstance(change, CreateBridge):
+            self._ipr.link("add", ifname=change.bridge, kind="bridge")
+        elif isinstance(change, SetMaster):
+            master = self._index(change.master) if change.master else 0
+            self._ipr.link("set", index=self._index(change.interface), master=master)
+        elif isinstance(change, SetUp):
+            self._ipr.link("set", index=self._index(change.interface), state="up")
+        elif isinstance(change, AddAddress | RemoveAddress):
+            self._address("add" if isinstance(change, AddAddress) else "del", change.address)
+        elif isinstance(change, AddRoute | RemoveRoute):
+            self._route("replace" if isinstance(change, AddRoute) else "del", change.route)
+        elif isinstance(change, SetSysctl):
+            (PROC_SYS / change.sysctl.path).write_text(change.sysctl.value)
+
+    def _addresses(self, names: dict[int, str]) -> Iterator[Address]:
+        for message in self._ipr.get_addr(family=socket.AF_INET):
+            local = message.get_attr("IFA_LOCAL") or message.get_attr("IFA_ADDRESS")
+            name = names.get(message["index"], "?")
+            yield Address(name, f"{local}/{message['prefixlen']}")
+
+    def _routes(self, names: dict[int, str]) -> Iterator[Route]:
+        for message in self._ipr.get_routes(family=socket.AF_INET):
+            if message["proto"] != ROUTE_PROTOCOL or message["table"] != _MAIN_TABLE:
+                continue
+            target = message.get_attr("RTA_DST")
+            yield Route(
+                f"{target}/{message['dst_len']}" if target else DEFAULT,
+                names.get(message.get_attr("RTA_OIF"), "?"),
+                message.get_attr("RTA_GATEWAY") or "",
+            )
+
+    def _address(self, verb: str, address: Address) -> None:
+        interface = IPv4Interface(address.address)
+        extra = {"broadcast": str(interface.network.broadcast_address)} if verb == "add" else {}
+        self._ipr.addr(
+            verb,
+            index=self._index(address.interface),
+            address=str(interface.ip),
+            prefixlen=interface.network.prefixlen,
+            **extra,
+        )
+
+    def _route(self, verb: str, route: Route) -> None:
+        way = {"gateway": route.gateway} if route.gateway else {"scope": _SCOPE_LINK}
+        self._ipr.route(
+            verb,
+            dst=route.destination,
+            oif=self._index(route.interface),
+            proto=ROUTE_PROTOCOL,
+            **way,
+        )
+
+    def _index(self, name: str) -> int:
+        try:
+            return socket.if_nametoindex(name)
+        except OSError:
+            raise OSError(f"there is no interface {name}") from None
+
+
+def _name(link: Any) -> str:
+    return str(link.get_attr("IFLA_IFNAME"))
+
+
+def _is_port(link: Any) -> bool:
+    info = link.get_attr("IFLA_LINKINFO")
+    kind = info.get_attr("IFLA_INFO_KIND") if info else None
+    ethernet = link["ifi_type"] == _ARPHRD_ETHER and kind in _PORT_KINDS
+    return ethernet and not _name(link).startswith("ppp")
+
+
+def _is_radio(name: str) -> bool:
+    """Whether it is a wireless LAN or a modem's own network device: neither can be bridged."""
+    try:
+        lines = (SYS_NET / name / "uevent").read_text().splitlines()
+    except OSError:
+        return False
+    return any(line in ("DEVTYPE=wlan", "DEVTYPE=wwan") for line in lines)
+
+
+def _sysctls(wanted: Network) -> Iterator[tuple[str, str]]:
+    for sysctl in wanted.sysctls:
+        with contextlib.suppress(OSError):  # the interface or the module is not there
+            yield sysctl.path, (PROC_SYS / sysctl.path).read_text().strip()
 
 
 class Monitor:
     """A running watch over links and addresses; `close()` ends its thread."""
 
+    def __init__(self, callback: Callable[[], None], settle_s: float = SETTLE_S) -> None:
+        self._callback = callback
+        self._settle_s = settle_s
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
+        self._socket.bind((0, _GROUPS))
+        self._socket.setblocking(False)
+        self._stop, self._stopped = socket.socketpair()
+        self._thread = threading.Thread(target=self._run, name="netlink", daemon=True)
+        self._thread.start()
+
     def close(self) -> None:
-        """End the watching."""
-        raise NotImplementedError
+        """End the watching; the callback is not called any more once this returns."""
+        self._stop.close()
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+        self._socket.close()
+        self._stopped.close()
+
+    def _run(self) -> None:
+        while self._wait(None):
+            while self._drain() and self._wait(self._settle_s):
+                pass
+            if not self._closing():
+                self._callback()
+
+    def _wait(self, timeout_s: float | None) -> bool:
+        """Whether there is news within the time; False when closing, too."""
+        ready, _, _ = select.select([self._socket, self._stopped], [], [], timeout_s)
+        return self._socket in ready and self._stopped not in ready
+
+    def _closing(self) -> bool:
+        return bool(select.select([self._stopped], [], [], 0)[0])
+
+    def _drain(self) -> bool:
+        """Throw away what is queued: only that something changed matters."""
+        with contextlib.suppress(OSError):  # nothing more, or news were lost (ENOBUFS)
+            while self._socket.recv(65536):
+                pass
+        return True
 
 
 def watch(callback: Callable[[], None]) -> Monitor:
     """Call `callback` (from a thread) whenever links appear, vanish or change; many as one."""
-    raise NotImplementedError
+    return Monitor(callback)

@@ -1,0 +1,220 @@
+"""Bridge, addresses, routes and sysctls: what is wanted, what is there, and the way between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import IPv4Interface
+
+import msgspec
+
+from ..contract.config import Config, Ethernet
+from .addresses import ipv4
+from .facts import BRIDGE, Facts, active_uplink, interface_of
+from .sysctls import (
+    FORWARDING,
+    global_sysctls,
+    interface_sysctls,
+    port_sysctls,
+    uplink_sysctls,
+)
+
+DEFAULT = "0.0.0.0/0"
+
+
+class Address(msgspec.Struct, frozen=True, order=True):
+    """An IPv4 address with its prefix on an interface."""
+
+    interface: str
+    address: str  # 192.168.77.1/24
+
+
+class Route(msgspec.Struct, frozen=True, order=True):
+    """An IPv4 route of ours (protocol 77)."""
+
+    destination: str
+    interface: str
+    gateway: str = ""  # empty: a point-to-point link
+
+
+class Sysctl(msgspec.Struct, frozen=True, order=True):
+    """A value under /proc/sys; the path's parts are divided by slashes, as names hold dots."""
+
+    path: str
+    value: str
+
+
+class Network(msgspec.Struct, frozen=True):
+    """What is wanted."""
+
+    bridge: str
+    members: tuple[str, ...]  # Ethernet ports in the bridge
+    uplinks: tuple[str, ...]  # Ethernet ports that are uplinks: up, and in no bridge
+    addresses: tuple[Address, ...]
+    owned: tuple[str, ...]  # interfaces that have no IPv4 address but those above
+    routes: tuple[Route, ...]
+    sysctls: tuple[Sysctl, ...]
+
+
+class Actual(msgspec.Struct, frozen=True):
+    """What is there."""
+
+    links: frozenset[str]
+    up: frozenset[str]  # administratively up
+    masters: dict[str, str]  # interface: the bridge it is in
+    addresses: frozenset[Address]
+    routes: frozenset[Route]  # only ours (protocol 77)
+    sysctls: dict[str, str]  # of those that were asked for; what is missing is not there
+
+
+class CreateBridge(msgspec.Struct, frozen=True):
+    """Make the LAN bridge."""
+
+    bridge: str
+
+
+class SetMaster(msgspec.Struct, frozen=True):
+    """Put an interface into a bridge, or out of any (empty master)."""
+
+    interface: str
+    master: str
+
+
+class SetUp(msgspec.Struct, frozen=True):
+    """Bring an interface up."""
+
+    interface: str
+
+
+class AddAddress(msgspec.Struct, frozen=True):
+    """Add an address."""
+
+    address: Address
+
+
+class RemoveAddress(msgspec.Struct, frozen=True):
+    """Remove an address."""
+
+    address: Address
+
+
+class AddRoute(msgspec.Struct, frozen=True):
+    """Add one of our routes, or replace the one to the same destination."""
+
+    route: Route
+
+
+class RemoveRoute(msgspec.Struct, frozen=True):
+    """Remove one of our routes."""
+
+    route: Route
+
+
+class SetSysctl(msgspec.Struct, frozen=True):
+    """Write a value under /proc/sys."""
+
+    sysctl: Sysctl
+
+
+Change = (
+    CreateBridge | SetMaster | SetUp | AddAddress | RemoveAddress | AddRoute | RemoveRoute
+    | SetSysctl
+)  # fmt: skip
+
+
+def network(config: Config, facts: Facts) -> Network:
+    """What bridge, addresses, routes and sysctls are to be."""
+    outside = {link.port for link in config.ethernets if link.enabled}
+    members = tuple(sorted(set(facts.ports) - outside))
+    uplinks = tuple(port for port in sorted(facts.ports) if port in outside)
+    static = [link for link in config.ethernets if link.port in uplinks and link.address != "dhcp"]
+    addresses = [Address(BRIDGE, str(config.lan.interface))]
+    addresses += [Address(link.port, static_address(link)) for link in static]
+    return Network(
+        bridge=BRIDGE,
+        members=members,
+        uplinks=uplinks,
+        addresses=tuple(addresses),
+        owned=(BRIDGE, *members, *(link.port for link in static)),
+        routes=tuple(_default_route(config, facts)),
+        sysctls=tuple(
+            Sysctl(path, value)
+            for path, value in (
+                *global_sysctls(),
+                *interface_sysctls(BRIDGE),
+                *port_sysctls(members),
+                *uplink_sysctls(interface_of(link) for link in config.uplink),
+            )
+        ),
+    )
+
+
+def closed(wanted: Network) -> Network:
+    """The same without forwarding: for as long as no ruleset of ours is in force."""
+    sysctls = tuple(
+        Sysctl(sysctl.path, "0") if sysctl.path == FORWARDING else sysctl
+        for sysctl in wanted.sysctls
+    )
+    return msgspec.structs.replace(wanted, sysctls=sysctls)
+
+
+def static_address(link: Ethernet) -> str:
+    """A static uplink's address with its prefix length."""
+    return str(IPv4Interface(link.address))
+
+
+def _default_route(config: Config, facts: Facts) -> Iterator[Route]:
+    uplink, link = active_uplink(config, facts), facts.link(facts.active)
+    if uplink is None or link is None:
+        return
+    gateway = ipv4(link.peer) if isinstance(uplink, Ethernet) else ""
+    if isinstance(uplink, Ethernet) and not gateway:
+        return
+    yield Route(DEFAULT, link.interface or interface_of(uplink), gateway)
+
+
+def diff(wanted: Network, actual: Actual) -> tuple[Change, ...]:
+    """The changes, in order, that bring what is there to what is wanted; empty if it is so."""
+    return (
+        *_bridge_changes(wanted, actual),
+        *_address_changes(wanted, actual),
+        *_route_changes(wanted, actual),
+        *(
+            SetSysctl(sysctl)
+            for sysctl in wanted.sysctls
+            if actual.sysctls.get(sysctl.path, sysctl.value) != sysctl.value
+        ),
+    )
+
+
+def _bridge_changes(wanted: Network, actual: Actual) -> Iterator[Change]:
+    if wanted.bridge not in actual.links:
+        yield CreateBridge(wanted.bridge)
+    for name, master in sorted(actual.masters.items()):
+        if master == wanted.bridge and name not in wanted.members:
+            yield SetMaster(name, "")
+    for name in wanted.members:
+        if name in actual.links and actual.masters.get(name, "") != wanted.bridge:
+            yield SetMaster(name, wanted.bridge)
+    for name in (wanted.bridge, *wanted.members, *wanted.uplinks):
+        if (name in actual.links or name == wanted.bridge) and name not in actual.up:
+            yield SetUp(name)
+
+
+def _address_changes(wanted: Network, actual: Actual) -> Iterator[Change]:
+    for address in sorted(actual.addresses):
+        if address.interface in wanted.owned and address not in wanted.addresses:
+            yield RemoveAddress(address)
+    present = {*actual.links, wanted.bridge}
+    for address in wanted.addresses:
+        if address not in actual.addresses and address.interface in present:
+            yield AddAddress(address)
+
+
+def _route_changes(wanted: Network, actual: Actual) -> Iterator[Change]:
+    new = [route for route in wanted.routes if route not in actual.routes]
+    # A new route takes the place of the old one to the same destination, without a gap.
+    replaced = {route.destination for route in new if route.interface in actual.links}
+    for route in sorted(actual.routes - set(wanted.routes)):
+        if route.destination not in replaced:
+            yield RemoveRoute(route)
+    yield from (AddRoute(route) for route in new)

@@ -1,0 +1,89 @@
+"""The kernel's switches, as paths under /proc/sys with their values.
+
+Paths are divided by slashes, since the names of interfaces may hold dots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+FORWARDING = "net/ipv4/ip_forward"
+
+# Setting this one resets others to the kernel's idea of a router: it comes first.
+_FIRST = ((FORWARDING, "1"),)
+
+_IPV4 = (
+    ("net/ipv4/icmp_echo_ignore_broadcasts", "1"),
+    ("net/ipv4/tcp_syncookies", "1"),
+)
+
+# For each of `all` and `default`, and again for interfaces: the kernel combines some of these by
+# OR or MAX, and whoever configured the interface before us may have had other ideas.
+_IPV4_CONF = (
+    ("rp_filter", "1"),  # strict: an answer would leave by the way the packet came (RFC 3704)
+    ("accept_redirects", "0"),
+    ("secure_redirects", "0"),
+    ("send_redirects", "0"),
+    ("accept_source_route", "0"),
+    ("arp_ignore", "1"),  # an address answers ARP only on its own interface
+    ("arp_announce", "2"),
+)
+
+_IPV6_CONF = (
+    ("forwarding", "0"),
+    ("accept_ra", "0"),
+    ("accept_redirects", "0"),
+    ("accept_source_route", "0"),
+)
+
+# What is bridged is not routed: the ruleset judges packets once, as IP.
+_BRIDGE = tuple(
+    (f"net/bridge/bridge-nf-call-{kind}", "0") for kind in ("iptables", "ip6tables", "arptables")
+)
+
+# Time-outs of idle flows in seconds. RFC 4787, REQ-5: UDP at least 2 min, better 5; the kernel's
+# 30 s before the first answer break it. RFC 5382, REQ-5: TCP at least 2 h 4 min when established,
+# 4 min otherwise. RFC 5508, REQ-2: ICMP at least 60 s.
+_CONNTRACK = (
+    ("udp_timeout", "120"),
+    ("udp_timeout_stream", "300"),
+    ("icmp_timeout", "60"),
+    ("tcp_timeout_established", "7500"),
+    ("tcp_timeout_syn_sent", "240"),
+    ("tcp_timeout_syn_recv", "240"),
+    ("tcp_timeout_fin_wait", "240"),
+    ("tcp_timeout_close_wait", "240"),
+    ("tcp_timeout_last_ack", "240"),
+    ("tcp_timeout_time_wait", "240"),
+    # A flow in mid-stream counts as new, so that the ruleset can reset one of an earlier call.
+    ("tcp_loose", "1"),
+)
+
+
+def global_sysctls() -> Iterator[tuple[str, str]]:
+    """What holds for the whole router, forwarding first."""
+    yield from _FIRST
+    yield from _IPV4
+    for name in ("all", "default"):
+        yield from ((f"net/ipv4/conf/{name}/{key}", value) for key, value in _IPV4_CONF)
+        yield from ((f"net/ipv6/conf/{name}/{key}", value) for key, value in _IPV6_CONF)
+    yield from _BRIDGE
+    yield from ((f"net/netfilter/nf_conntrack_{key}", value) for key, value in _CONNTRACK)
+
+
+def interface_sysctls(name: str) -> Iterator[tuple[str, str]]:
+    """What holds for an interface that has addresses of ours."""
+    yield from ((f"net/ipv4/conf/{name}/{key}", value) for key, value in _IPV4_CONF)
+    yield f"net/ipv6/conf/{name}/accept_ra", "0"
+
+
+def port_sysctls(ports: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """A port of the bridge has no addresses of its own."""
+    yield from ((f"net/ipv6/conf/{name}/disable_ipv6", "1") for name in ports)
+
+
+def uplink_sysctls(interfaces: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """An uplink speaks IPv4 only."""
+    for name in interfaces:
+        yield from ((f"net/ipv4/conf/{name}/{key}", value) for key, value in _IPV4_CONF)
+        yield f"net/ipv6/conf/{name}/disable_ipv6", "1"

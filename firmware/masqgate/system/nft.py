@@ -1,0 +1,75 @@
+"""Loads rulesets: checked first, then in one transaction, and only if there is something new."""
+
+from __future__ import annotations
+
+import logging
+
+from ..contract.paths import Paths
+from ..desired.nft import TABLE
+from .run import ToolError, run
+
+log = logging.getLogger(__name__)
+
+# What is in force if even the file of the closed ruleset is missing.
+CLOSED = f"""\
+table inet {TABLE}
+delete table inet {TABLE}
+table inet {TABLE} {{
+	chain input {{
+		type filter hook input priority filter; policy drop;
+		iifname "lo" accept comment "the router to itself"
+	}}
+	chain forward {{
+		type filter hook forward priority filter; policy drop;
+	}}
+	chain output {{
+		type filter hook output priority filter; policy accept;
+	}}
+}}
+"""
+
+
+class Firewall:
+    """Our nft table. It remembers what it loaded, and how the kernel listed it then."""
+
+    def __init__(self, paths: Paths) -> None:
+        self._paths = paths
+        self._text = ""
+        self._listing = ""
+
+    def load(self, text: str) -> bool:
+        """Put a ruleset in force; whether anything was loaded.
+
+        ToolError, and the old rules are still in force, if nft refuses it or cannot be run.
+        """
+        if text == self._text and self._listing and self._list() == self._listing:
+            return False
+        self._text = self._listing = ""
+        run(["nft", "-c", "-f", "-"], text)
+        run(["nft", "-f", "-"], text)
+        self._listing = self._list()
+        self._text = text
+        return True
+
+    def loaded(self) -> bool | None:
+        """Whether a table of ours is in force, open or closed; None if that is not known."""
+        try:
+            return f"table inet {TABLE}" in run(["nft", "list", "tables"]).splitlines()
+        except ToolError:
+            return None
+
+    def close(self) -> None:
+        """Put the closed ruleset in force; ToolError if that fails."""
+        try:
+            text = (self._paths.share / "closed.nft").read_text()
+            self.load(text)
+        except (OSError, UnicodeError, ToolError) as error:
+            log.error("The closed ruleset's file cannot be used (%s); the built-in one is.", error)
+            self.load(CLOSED)
+
+    def _list(self) -> str:
+        """The table as the kernel has it, without counters; empty if it is not there."""
+        try:
+            return run(["nft", "--stateless", "list", "table", "inet", TABLE])
+        except ToolError:
+            return ""
