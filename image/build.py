@@ -34,6 +34,7 @@ from builder.layer import (  # noqa: E402
 )
 from builder.root import make_root  # noqa: E402
 from builder.system import make_system_layer  # noqa: E402
+from release_inputs import record  # noqa: E402
 
 _BUILDER = IMAGE_DIR / "builder"
 _SYSTEM_INPUTS = ("prune.txt", "commands.txt", "units.txt", "modules.txt", "applets-unwanted.txt")
@@ -72,7 +73,7 @@ def build(output: Path) -> None:
     say("card")
     make_disk(boot / "files", slot, work, output / "masqgate.img")
     _lab_files(boot / "files", output / "boot")
-    shutil.copy(base / "packages.manifest", output / "packages.manifest")
+    say(record(base, work / "root", output))
     shutil.rmtree(work)
     say(f"{output / 'masqgate.img'} is ready")
 
