@@ -7,6 +7,7 @@ our overlay and our code, the squashfs, the card.
 """
 
 import argparse
+import fcntl
 import os
 import shutil
 import sys
@@ -48,8 +49,12 @@ def main() -> int:
     output = parser.parse_args().output.resolve()
     if os.geteuid() != 0:
         return fail(BuildError("the files in the image belong to root: run the build as root"))
+    output.mkdir(parents=True, exist_ok=True)
     try:
-        build(output)
+        with (output / ".lock").open("w") as lock:
+            # Two builds at once would take each other's layers away.
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            build(output)
     except BuildError as error:
         return fail(error)
     return 0
