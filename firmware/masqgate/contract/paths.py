@@ -67,6 +67,10 @@ class Paths:
         """pppd's options of one modem; holds secrets, mode 0600."""
         return self.run / "ppp" / f"{name}.options"
 
+    def pin_mark(self, name: str) -> Path:
+        """A mark of the SIM's PIN that was tried last and not taken: it is not tried again."""
+        return self.data / "state" / f"{name}.pin"
+
     @property
     def dnsmasq_config(self) -> Path:
         """dnsmasq's configuration."""

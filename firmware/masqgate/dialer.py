@@ -1,0 +1,285 @@
+"""The dialer: keeps one modem's link as its configuration wants it.
+
+Run as `python3 -m masqgate.dialer NAME`.
+
+One thread decides (this one: the link machine lives here); port, pppd and socket have threads of
+their own that put events into its queue.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from queue import Empty, SimpleQueue
+
+import msgspec
+import pexpect
+
+from .contract import dialer as wire
+from .contract.codec import from_json
+from .contract.paths import Paths
+from .contract.status import Entry, LinkState, LinkStatus
+from .link import events as ev
+from .link.machine import LinkMachine
+from .link.timings import Timings
+from .system import atomic
+from .system.notify import notify, watchdog_s
+from .system.pppd import PPPD, Pppd, clear_stale, read_counters
+from .system.report_server import ReportServer
+from .system.serialport import SerialPort
+
+TICK_S = 2.0  # counters, pppd's state, and reports while there is something to count
+EXIT_CONFIG = 78  # sysexits(3), EX_CONFIG
+_LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+log = logging.getLogger("masqgate.dialer")
+
+Item = tuple[int, ev.Event]  # the generation of the port (0: not the port's), and the event
+
+
+class Dialer:
+    """One modem's dialer. `program` is pppd with its first arguments."""
+
+    def __init__(
+        self,
+        paths: Paths,
+        name: str,
+        timings: Timings | None = None,
+        program: Sequence[str] = PPPD,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._paths = paths
+        self._name = name
+        self._timings = timings or Timings()
+        self._program = program
+        self._queue: SimpleQueue[Item] = SimpleQueue()
+        self._timers: dict[ev.Timer, float] = {}
+        self._port: SerialPort | None = None
+        self._former: SerialPort | None = None
+        self._generation = 0
+        self._pppd: Pppd | None = None
+        self._entries: list[Entry] = []
+        self._number = 0
+        self._since = (LinkState.OFF, time.time())
+        self._last: LinkStatus | None = None
+        self._machine = LinkMachine(
+            self._read_config(), self._timings, chance, self._read_pin_mark()
+        )
+
+    def run(self) -> None:
+        """Work until told to end."""
+        if stale := clear_stale(self._options, self._timings.terminate):
+            log.warning("Ended %d pppd of an earlier dialer.", stale)
+        self._server = ReportServer(self._paths.dialer_socket(self._name), self._told)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._queue.put((0, ev.ShutdownCalled())))
+        notify("READY=1")
+        self._feed(ev.Began())
+        next_tick = next_dog = time.monotonic()
+        dog = watchdog_s()
+        while not self._machine.ended:
+            now = time.monotonic()
+            if dog is not None and now >= next_dog:
+                notify("WATCHDOG=1")
+                next_dog = now + dog
+            if now >= next_tick:
+                self._tick()
+                next_tick = now + TICK_S
+            due = [next_tick, *self._timers.values(), *([next_dog] if dog is not None else [])]
+            self._take_event(max(0.0, min(due) - time.monotonic()))
+        notify("STOPPING=1")
+        self._server.stop()
+
+    # Events
+
+    def _take_event(self, patience_s: float) -> None:
+        """Wait for an event, or for a timer to run out."""
+        with contextlib.suppress(Empty):
+            generation, event = self._queue.get(timeout=patience_s)
+            if generation in (0, self._generation):
+                self._feed(event)
+        now = time.monotonic()
+        for timer in [timer for timer, at in self._timers.items() if at <= now]:
+            if self._timers.get(timer, now + 1) <= now:
+                del self._timers[timer]
+                self._feed(ev.TimerExpired(timer))
+
+    def _feed(self, event: ev.Event) -> None:
+        if isinstance(event, ev.PppdEnded):
+            self._pppd = None
+            self._options.unlink(missing_ok=True)
+        for command in self._machine.handle(event, time.monotonic()):
+            self._do(command)
+        self._report()
+
+    def _told(self, command: wire.Command) -> None:
+        """A client's command; called in the server's thread."""
+        if command.verb == "reload":
+            try:
+                self._queue.put((0, ev.ConfigLoaded(self._read_config())))
+            except (OSError, msgspec.MsgspecError) as error:
+                log.error("The new configuration cannot be read, the old one stays: %s", error)
+            return
+        wanted = command.verb == "connect"
+        self._queue.put((0, ev.ConnectCalled() if wanted else ev.DisconnectCalled()))
+
+    def _tick(self) -> None:
+        if self._pppd is not None:
+            if self._pppd.stopped:
+                self._feed(ev.PppdStopped())
+            interface = self._machine.call.interface or self._machine.config.interface
+            if counted := read_counters(interface):
+                self._feed(ev.Counted(*counted))
+        self._report(force=self._machine.state in (LinkState.UP, LinkState.WAITING))
+
+    # Commands
+
+    def _do(self, command: ev.Command) -> None:
+        match command:
+            case ev.SetTimer(timer, seconds):
+                self._timers[timer] = time.monotonic() + seconds
+            case ev.CancelTimer(timer):
+                self._timers.pop(timer, None)
+            case ev.Note(code, text, level):
+                self._note(code, text, level)
+            case ev.StartPppd(options):
+                self._start_pppd(options)
+            case ev.TerminatePppd() | ev.KillPppd() if self._pppd is not None:
+                kill = isinstance(command, ev.KillPppd)
+                (self._pppd.kill if kill else self._pppd.terminate)()
+            case ev.RememberPin(mark):
+                self._write_pin_mark(mark)
+            case _:
+                self._do_on_port(command)
+
+    def _do_on_port(self, command: ev.Command) -> None:
+        match command:
+            case ev.OpenPort(path, speed, flow_control):
+                self._open_port(path, speed, flow_control)
+            case ev.ClosePort():
+                self._close_port()
+            case ev.WritePort(data, shown) if self._port is not None:
+                log.info("To the modem: %s", shown)
+                self._port.write(data)
+            case ev.DropDtr() if self._port is not None:
+                self._port.drop_dtr()
+            case ev.LendPort() if self._port is not None:
+                self._port.lend()
+
+    def _open_port(self, path: str, speed: int, flow_control: bool) -> None:
+        self._close_port()
+        self._generation += 1
+        generation = self._generation
+        self._port = SerialPort(
+            path,
+            speed,
+            flow_control,
+            self._timings.dtr_low,
+            lambda event: self._queue.put((generation, event)),
+            self._former,
+        )
+
+    def _close_port(self) -> None:
+        if self._port is not None:
+            self._port.close()
+            self._former, self._port = self._port, None
+            self._generation += 1
+
+    def _start_pppd(self, options: str) -> None:
+        port, speed = self._port, self._machine.config.modem.speed
+        if port is None:
+            self._queue.put((0, ev.PppdFailed("the port is closed")))
+            return
+        try:
+            atomic.write(self._options, options.encode())
+            self._pppd = Pppd(
+                self._program, port.device, speed, self._options,
+                lambda event: self._queue.put((0, event)),
+            )  # fmt: skip
+        except (OSError, pexpect.ExceptionPexpect) as error:
+            self._queue.put((0, ev.PppdFailed(str(error).splitlines()[0])))
+            return
+        self._queue.put((0, ev.PppdBegan(self._pppd.pid)))
+
+    # Reports
+
+    def _note(self, code: str, text: str, level: str) -> None:
+        self._number += 1
+        entry = Entry(
+            number=self._number, at=time.time(), source=self._name, code=code, text=text,
+            level=level,  # type: ignore[arg-type]
+        )  # fmt: skip
+        self._entries.append(entry)
+        log.log(_LEVELS[level], "%s", text)
+
+    def _report(self, *, force: bool = False) -> None:
+        """Tell the clients, if there is something new."""
+        state = self._machine.state
+        if state is not self._since[0]:
+            self._since = (state, time.time())
+        status = self._machine.status(time.monotonic(), self._since[1])
+        if not force and not self._entries and _same(status, self._last):
+            return
+        if self._last is None or self._last.reason != status.reason:
+            notify(f"STATUS={status.reason.text}")
+        entries, self._entries, self._last = tuple(self._entries), [], status
+        self._server.publish(status, entries)
+
+    # Files
+
+    @property
+    def _options(self) -> Path:
+        return self._paths.ppp_options(self._name)
+
+    @property
+    def _pin_file(self) -> Path:
+        return self._paths.pin_mark(self._name)
+
+    def _read_config(self) -> wire.DialerConfig:
+        data = self._paths.dialer_config(self._name).read_bytes()
+        return from_json(data, wire.DialerConfig)
+
+    def _read_pin_mark(self) -> str:
+        try:
+            return self._pin_file.read_text("ascii", "replace").strip()
+        except OSError:
+            return ""
+
+    def _write_pin_mark(self, mark: str) -> None:
+        try:
+            atomic.write(self._pin_file, mark.encode())
+        except OSError as error:
+            log.error("The PIN's mark cannot be kept: %s", error.strerror)
+
+
+def _same(one: LinkStatus, other: LinkStatus | None) -> bool:
+    """Compare but for what changes all the time."""
+    if other is None:
+        return False
+    still = {"retry_in_s": None, "counters": other.counters}
+    return msgspec.structs.replace(one, **still) == msgspec.structs.replace(other, **still)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the dialer of one modem; return the process's exit status."""
+    words = sys.argv[1:] if arguments is None else arguments
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
+    if len(words) != 1 or not words[0].isalnum():
+        print("usage: python3 -m masqgate.dialer NAME", file=sys.stderr)
+        return 2
+    try:
+        dialer = Dialer(Paths.from_environment(), words[0])
+    except (OSError, msgspec.MsgspecError) as error:
+        log.error("The dialer's configuration cannot be read: %s", error)
+        return EXIT_CONFIG
+    dialer.run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

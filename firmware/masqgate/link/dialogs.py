@@ -1,0 +1,138 @@
+"""What the dialer says to any modem: waking it, preparing it, dialing, hanging up, reset."""
+
+from __future__ import annotations
+
+from ..contract.config import Modem
+from .at import Final
+from .dialog import (
+    DIAL_FINALS,
+    FINALS,
+    Answer,
+    Ask,
+    Dialog,
+    Escape,
+    LowerDtr,
+    Pause,
+)
+from .facts import CallFacts, ModemFacts
+from .mobile import join_network
+from .text import harmless
+from .timings import Timings
+
+PROBES = 2
+TRIES = 2
+LADDER = ("hang_up", "dtr", "restart")  # steps of the recovery ladder, by level
+_DIAL_FAILURES = {
+    Final.BUSY: "busy",
+    Final.NO_DIALTONE: "no_dialtone",
+    Final.NO_ANSWER: "no_answer",
+    Final.NO_CARRIER: "no_carrier",
+    Final.ERROR: "dial_refused",
+}
+_DIAL = {"tone": "ATDT", "pulse": "ATDP", "plain": "ATD"}
+
+
+def wake(timings: Timings) -> Dialog:
+    """Bring the modem to command state, whatever state it is in, and make it answer.
+
+    Without a DTR wire a modem may still be in a call: +++ with silence around it, then ATH
+    (V.250, 5.8 and TIA-602). It may also be set to give no results: Q0 undoes that.
+    """
+    heard = Answer()
+    for _ in range(PROBES):
+        answer = yield Ask("AT", timings.probe)
+        if answer.result is not None:
+            return None
+        _add(heard, answer)
+    yield Pause(timings.guard)
+    yield Escape()
+    yield Pause(timings.guard)
+    for line in ("ATH", "ATQ0V1E0"):
+        answer = yield Ask(line, timings.probe, FINALS | {Final.NO_CARRIER})
+        if answer.result is not None:
+            yield Pause(timings.settle)  # a late answer must not be taken for the next one
+            return None
+        _add(heard, answer)
+    return unanswered(heard), ""
+
+
+def unanswered(heard: Answer) -> str:
+    """Return the code for a modem that gave no result: silent, garbled, or a mere echo."""
+    if heard.garbage:
+        return "modem_garbled"
+    return "modem_echoes" if heard.echoed else "modem_silent"
+
+
+def prepare(modem: Modem, facts: ModemFacts, timings: Timings) -> Dialog:
+    """From an open port to a modem that can dial."""
+    if failure := (yield from wake(timings)):
+        return failure
+    for line in modem.init:
+        if failure := (yield from _initialise(line, timings)):
+            return failure
+    if not facts.name:
+        yield from _identify(facts, timings)
+    if modem.apn:
+        return (yield from join_network(modem, facts, timings))
+    return None
+
+
+def dial(modem: Modem, call: CallFacts, timings: Timings) -> Dialog:
+    """Dial, and wait for CONNECT."""
+    line = _DIAL[modem.dial] + modem.number
+    answer = yield Ask(line, modem.dial_timeout_s, DIAL_FINALS)
+    if answer.result is None:
+        return "dial_timeout", ""
+    if answer.result.final is Final.CONNECT:
+        call.connect_rate = answer.result.rate
+        call.connect_text = harmless(answer.result.text)
+        return None
+    return _DIAL_FAILURES[answer.result.final], ""
+
+
+def hang_up(timings: Timings) -> Dialog:
+    """Make sure that no call is up (V.250, 6.3.6). DTR was low before."""
+    if failure := (yield from wake(timings)):
+        return failure
+    answer = yield Ask("ATH", timings.command, FINALS | {Final.NO_CARRIER})
+    return None if answer.result is not None else (unanswered(answer), "")
+
+
+def climb(level: int, modem: Modem, timings: Timings) -> Dialog:
+    """Take one step of the recovery ladder; None if the modem answers after it."""
+    step = LADDER[level]
+    if step == "dtr":
+        yield LowerDtr()
+        yield Pause(timings.settle)
+    elif step == "restart":
+        yield Ask("AT+CFUN=1,1" if modem.apn else "ATZ", timings.slow_command)
+        yield Pause(timings.restart if modem.apn else timings.settle)
+    return (yield from hang_up(timings))
+
+
+def _initialise(line: str, timings: Timings) -> Dialog:
+    secret = "CPIN" in line.upper()
+    for _ in range(TRIES):
+        answer = yield Ask(line, timings.command, secret=secret)
+        if answer.error:
+            return "modem_refused", f"'{'a command with the PIN' if secret else harmless(line)}'"
+        if answer.ok:
+            if line.upper().startswith(("ATZ", "AT&F")):
+                yield Pause(timings.settle)
+            return None
+    return unanswered(answer), ""
+
+
+def _identify(facts: ModemFacts, timings: Timings) -> Dialog:
+    """Ask who made the modem (V.250, 6.1); one that does not tell is good enough."""
+    for line in ("AT+GMM", "ATI3", "ATI"):
+        answer = yield Ask(line, timings.command, digits=False)
+        if answer.ok and answer.lines:
+            facts.name = harmless(answer.lines[0], 60)
+            return None
+    return None
+
+
+def _add(heard: Answer, answer: Answer) -> None:
+    heard.garbage += answer.garbage
+    heard.echoed |= answer.echoed

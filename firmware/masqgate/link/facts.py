@@ -1,0 +1,55 @@
+"""What is known of the modem and of the call; the machine fills it in, `status` shows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ..contract.status import Counters
+from .pppd_log import Fact, InterfaceNamed, LocalAddress, NameServer, PppFact, RemoteAddress, Told
+
+
+@dataclass(slots=True)
+class ModemFacts:
+    """What the modem told of itself; kept from call to call."""
+
+    name: str = ""
+    operator: str = ""
+    signal_dbm: int | None = None
+    pin_mark: str = ""  # of the PIN that was tried last and not taken
+    pin_unsure: bool = False  # whether that try went without an answer
+    pin_attempts: int | None = None  # left, if the modem tells
+
+
+@dataclass(slots=True)
+class CallFacts:
+    """What is known of one call, from the dial on."""
+
+    connect_rate: int | None = None  # bit/s
+    connect_text: str = ""
+    pppd_pid: int | None = None
+    pppd_began: bool = False
+    interface: str = ""
+    address: str = ""
+    peer: str = ""
+    dns: dict[int, str] = field(default_factory=dict)
+    counters: Counters = field(default_factory=Counters)
+    told: set[Told] = field(default_factory=set)
+    peer_says: str = ""
+    up: bool = False
+
+    def take(self, fact: PppFact) -> None:
+        """Take what a line of pppd's log tells."""
+        match fact:
+            case Fact(Told.PEER_SAYS, text):
+                self.peer_says = text or self.peer_says
+            case Fact(told, text):
+                self.told.add(told)
+                self.peer_says = text or self.peer_says
+            case LocalAddress(address):
+                self.address = str(address)
+            case RemoteAddress(address):
+                self.peer = str(address)
+            case NameServer(index, address):
+                self.dns[index] = str(address)
+            case InterfaceNamed(name):
+                self.interface = name

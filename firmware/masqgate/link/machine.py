@@ -1,0 +1,247 @@
+"""The link machine: events in, commands out; no I/O, no clock, no chance of its own.
+
+Theory of operation. The link is wanted or it is not (`_wanted`: the mode, and what people told
+it). A wanted link goes round: open the port (INIT), prepare the modem, dial (DIALING), lend the
+port to pppd (NEGOTIATING), UP, and, when anything goes wrong, hang up (HANGING_UP), bring the
+modem back if it does not answer (RESETTING), wait (WAITING), and again, for ever. All exits from
+the round lead through `_settle`, which alone decides where an idle link goes. What talks to the
+modem is a dialog run by `Talk`; what pppd tells is kept in `CallFacts`.
+
+Transitions are in `table.py`. In every state but OFF and IDLE a timer runs: nothing that fails
+to happen can hold the link up.
+"""
+
+from __future__ import annotations
+
+from ..contract.status import Counters, LinkState, Reason
+from . import dialogs, options, pppd_exit, pppd_log, reasons
+from .events import (
+    ClosePort,
+    Counted,
+    Event,
+    KillPppd,
+    LendPort,
+    PortData,
+    PortFailed,
+    PortLent,
+    PppdBegan,
+    PppdEnded,
+    PppdFailed,
+    PppdLogged,
+    StartPppd,
+    TerminatePppd,
+    Timer,
+)
+from .pppd_log import RemoteAddress, Told
+from .talk import Talk
+from .text import harmless
+from .wishes import Wishes
+
+MISSED_ECHOES = 3  # intervals without a log line or a byte: pppd itself has stopped
+STUCK_AFTER = 2  # KILLs after which people are told
+
+
+class LinkMachine(Wishes):
+    """One uplink's life: handlers of what modem and pppd do."""
+
+    # The modem
+
+    def _prepare(self, _: Event) -> None:
+        self._cancel(Timer.PORT)
+        self._enter(LinkState.INIT, reasons.state("preparing"))
+        self._say(Talk(dialogs.prepare(self.config.modem, self.modem, self._timings)))
+
+    def _hear(self, event: PortData) -> None:
+        if self._talk is not None:
+            self._carry(self._talk.hear(event.data))
+
+    def _step_over(self, _: Event) -> None:
+        if self._talk is not None:
+            self._carry(self._talk.time_up())
+
+    def _talked(self, talk: Talk) -> None:
+        """A dialog ended: by the state, go on or fail."""
+        if self.state is LinkState.RESETTING:
+            self._settle()
+        elif self.state is LinkState.DIALING:
+            self._dialed(talk)
+        elif talk.outcome is not None:
+            self._fail(*talk.outcome)
+        elif self.state is LinkState.INIT:
+            self._dial()
+        else:
+            self._ladder = 0
+            self._settle()
+
+    def _dial(self) -> None:
+        self._ladder = 0
+        self.attempts += 1
+        self._enter(LinkState.DIALING, reasons.state("dialing", self.config.modem.number))
+        self._note("dialing", self.reason.text)
+        self._say(Talk(dialogs.dial(self.config.modem, self.call, self._timings)))
+
+    def _dialed(self, talk: Talk) -> None:
+        if talk.outcome is None:
+            rate = self.call.connect_rate
+            detail = f" at {rate} bit/s" if rate else ""
+            self._enter(LinkState.NEGOTIATING, reasons.state("starting_ppp", detail))
+            self._set(Timer.PORT, self._timings.port_open)
+            self._set(Timer.NEGOTIATION, self._timings.negotiation)
+            self._out.append(LendPort())
+        elif talk.outcome[0] == "dial_timeout":
+            self._end_call(*talk.outcome)
+        else:
+            self._fail(*talk.outcome)
+
+    def _port_lost(self, _: Event) -> None:
+        self._failure = ("port_lost", "")
+        self._settle()
+
+    def _port_lost_in_call(self, _: Event) -> None:
+        self._end_call("port_lost")
+
+    def _lend_stuck(self, _: Event) -> None:
+        self._end_call("port_stuck")
+
+    # pppd
+
+    def _start_pppd(self, event: PortLent) -> None:
+        self._cancel(Timer.PORT)
+        if self._pppd:
+            return
+        try:
+            text = options.render(self.config, carrier_wire=event.carrier is True)
+        except ValueError:
+            self._end_call("pppd_options")
+            return
+        self._pppd = True
+        self._out.append(StartPppd(text))
+
+    def _pppd_began(self, event: PppdBegan) -> None:
+        self.call.pppd_pid = event.pid
+
+    def _pppd_failed(self, event: PppdFailed) -> None:
+        self._pppd = False
+        self._end_call("pppd_failed", f" ({harmless(event.detail)})")
+
+    def _logged(self, event: PppdLogged) -> None:
+        if self.state is LinkState.UP:
+            self._alive()
+        fact = pppd_log.parse(event.line)
+        if fact is None:
+            return
+        before = frozenset(self.call.told)
+        self.call.take(fact)
+        if isinstance(fact, RemoteAddress) and self.state is LinkState.NEGOTIATING:
+            self._came_up()
+        elif self.state is LinkState.NEGOTIATING:
+            self._progressed(self.call.told - before)
+
+    def _progressed(self, told: set[Told]) -> None:
+        if Told.AUTH_OK in told:
+            self._backoff.logged_in()
+            self.reason = reasons.state("logged_in")
+        elif Told.LCP_TALKS in told:
+            rate = self.call.connect_rate
+            self.reason = reasons.state("negotiating", f" at {rate} bit/s" if rate else "")
+
+    def _came_up(self) -> None:
+        self._cancel(Timer.NEGOTIATION)
+        self.call.up = True
+        self.calls += 1
+        self.attempts = 0
+        self._backoff.logged_in()
+        rate = self.call.connect_rate
+        detail = (self.call.address or "unknown") + (f" at {rate} bit/s" if rate else "")
+        self._enter(LinkState.UP, reasons.state("up", detail))
+        self._note("up", self.reason.text)
+        self._set(Timer.STEADY, self._timings.steady)
+        self._alive()
+
+    def _alive(self) -> None:
+        interval = self.config.modem.echo_interval_s
+        self._set(Timer.LIFE, MISSED_ECHOES * interval + self._timings.silence)
+
+    def _counted(self, event: Counted) -> None:
+        counters = Counters(event.rx_bytes, event.tx_bytes)
+        if counters.rx_bytes != self.call.counters.rx_bytes and self.state is LinkState.UP:
+            self._alive()
+        self.call.counters = counters
+
+    def _steady(self, _: Event) -> None:
+        self._backoff.good_call()
+
+    def _negotiation_over(self, _: Event) -> None:
+        self._end_call("negotiation_timeout")
+
+    def _no_life(self, _: Event) -> None:
+        self._end_call("pppd_silent")
+
+    def _pppd_stopped(self, _: Event) -> None:
+        self._end_call("pppd_stopped")
+        self._kill_pppd(_)
+
+    def _pppd_ended(self, event: PppdEnded) -> None:
+        self._pppd = False
+        told = frozenset(self.call.told)
+        code = pppd_exit.reason(event.status, told, was_up=self.call.up)
+        says = self.call.peer_says
+        self._end_call(code, f' (it says: "{says}")' if says and code == "auth_failed" else "")
+
+    # The end of a call
+
+    def _end_call(self, code: str, detail: str = "") -> None:
+        """The call is over, for this reason."""
+        self._failure = (code, detail)
+        self._hang_up(reasons.hanging_up(code, detail))
+
+    def _hang_up(self, why: Reason) -> None:
+        self._cancel_all()
+        if self.call.up:
+            self._note("down", why.text, "warning" if self._wanted else "info")
+        self.call.up = False
+        self._enter(LinkState.HANGING_UP, why)
+        self._tries_of_kill = 0
+        if self._pppd:
+            self._out.append(TerminatePppd())
+            self._set(Timer.KILL, self._timings.terminate)
+        else:
+            self._reopen()
+
+    def _pppd_began_late(self, event: PppdBegan) -> None:
+        self.call.pppd_pid = event.pid
+        self._out.append(TerminatePppd())
+
+    def _logged_late(self, event: PppdLogged) -> None:
+        """What pppd tells while it ends does not change the reason for ending."""
+
+    def _kill_pppd(self, _: Event) -> None:
+        """It does not end: KILL, again and again; in the kernel's hands even that may wait."""
+        self._tries_of_kill += 1
+        if self._tries_of_kill == STUCK_AFTER:
+            self.reason = reasons.state("pppd_stuck")
+            self._note("pppd_stuck", self.reason.text, "error")
+        self._out.append(KillPppd())
+        self._set(Timer.KILL, self._timings.kill * min(self._tries_of_kill, 6))
+
+    def _pppd_gone(self, _: Event) -> None:
+        self._pppd = False
+        self._cancel(Timer.KILL)
+        self._reopen()
+
+    def _reopen(self) -> None:
+        """Open the port anew, which drops DTR; the old descriptor may be hung up."""
+        self.call.pppd_pid = None
+        self._out.append(ClosePort())
+        self._ask_for_port()
+
+    def _hang_up_modem(self, _: Event) -> None:
+        self._cancel(Timer.PORT)
+        self._say(Talk(dialogs.hang_up(self._timings)))
+
+    def _port_gone(self, event: Event) -> None:
+        """The port is not there to hang up with: closed, it has DTR low."""
+        if self._ending or not self._wanted or not isinstance(event, PortFailed):
+            self._settle()
+        else:
+            self._no_port(event)

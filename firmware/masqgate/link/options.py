@@ -1,0 +1,61 @@
+"""pppd's options file (pppd(8), 'OPTIONS FILES'). Pure: configuration in, text out.
+
+The file holds the password and is for root only; nothing of it is on a command line, where
+everybody can read it. pppd gets neither `persist` nor `demand`: the link machine alone redials.
+"""
+
+from __future__ import annotations
+
+import string
+
+from ..contract.config import AuthMethod
+from ..contract.dialer import DialerConfig
+
+# What a peer gets that asks for an address of its own; pppd's own habit (10.64.64.64).
+PEER_ADDRESS = "10.64.64.64"
+ECHO_FAILURES = 4
+MAX_WORD = 1023  # bytes; pppd cuts longer words
+_PLAIN = frozenset((string.ascii_letters + string.digits + "-_.:/@+=,%").encode())
+_REFUSALS: tuple[tuple[AuthMethod | None, str], ...] = (
+    ("pap", "refuse-pap"),
+    ("chap", "refuse-chap"),
+    (None, "refuse-mschap"),  # MS-CHAP version 1 gives the password away
+    ("mschapv2", "refuse-mschap-v2"),
+    (None, "refuse-eap"),
+)
+
+
+def quote(value: str) -> str:
+    """Write a word such that pppd reads exactly this text.
+
+    Everything but letters, digits and a few signs becomes a three-digit octal escape of its
+    UTF-8 bytes. ValueError for NUL, which ends a word in C, and for words that pppd would cut.
+    """
+    raw = value.encode("utf-8", "surrogatepass")
+    if b"\0" in raw or len(raw) > MAX_WORD:
+        raise ValueError("the value holds a NUL or is too long for pppd")
+    return '"' + "".join(chr(b) if b in _PLAIN else f"\\{b:03o}" for b in raw) + '"'
+
+
+def render(config: DialerConfig, *, carrier_wire: bool) -> str:
+    """Return the options for one call. `carrier_wire`: the port's DCD line can be trusted."""
+    modem = config.modem
+    words = [
+        "nodetach", "nopersist", "maxfail 1", "lock", "debug", "hide-password", "logfd 1",
+        "modem" if carrier_wire else "local",
+        "crtscts" if modem.flow_control else "nocrtscts",
+        "noauth", "noproxyarp", "noipv6", "noccp", "asyncmap 0",
+        f"mtu {modem.mtu}", f"mru {modem.mtu}",
+        "nodefaultroute", "noipdefault", "usepeerdns",
+        "ipcp-accept-local", "ipcp-accept-remote", f":{PEER_ADDRESS}",
+        f"lcp-echo-interval {modem.echo_interval_s}", f"lcp-echo-failure {ECHO_FAILURES}",
+        "lcp-echo-adaptive",
+        f"ifname {quote(config.interface)}",
+        # Routes and name servers are the supervisor's: no script of the distribution runs.
+        "ip-up-script /bin/true", "ip-down-script /bin/true", "ip-pre-up-script /bin/true",
+    ]  # fmt: skip
+    words += [word for method, word in _REFUSALS if method not in modem.auth]
+    if modem.user:
+        words.append(f"user {quote(modem.user)}")
+        words.append(f"password {quote(modem.password.reveal())}")
+    return "\n".join(words) + "\n"

@@ -1,0 +1,88 @@
+"""What people want of the link: connect, disconnect, another configuration, the end."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+from ..contract.dialer import DialerConfig
+from ..contract.status import LinkState, Reason
+from . import changes, reasons
+from .core import Core
+from .events import ConfigLoaded, Event
+
+
+class Wishes(Core):
+    """Handlers of calls; `_wanted` is what they leave behind."""
+
+    def _began(self, _: Event) -> None:
+        self._wanted = self.config.modem.mode == "always"
+        self._go_on()
+
+    def _connect(self, _: Event) -> None:
+        if self.config.modem.mode == "off":
+            self._note("refused", "Not connecting: the uplink is switched off.", "warning")
+            return
+        self._wanted, self._by_hand = True, False
+        self._backoff.forget()
+        self._open()
+
+    def _connect_later(self, _: Event) -> None:
+        if self.config.modem.mode != "off":
+            self._wanted, self._by_hand, self._redial_now = True, False, True
+
+    def _disconnect(self, _: Event) -> None:
+        self._disconnect_later(_)
+        self._leave(reasons.state("hanging_up_by_hand"))
+
+    def _disconnect_later(self, _: Event) -> None:
+        self._wanted, self._by_hand, self._redial_now = False, True, False
+
+    def _reload(self, event: ConfigLoaded) -> None:
+        old, new = self.config.modem, event.config.modem
+        must_redial = self._adopt(event.config)
+        if not self._wanted:
+            self._leave(reasons.state("hanging_up_by_hand"))
+        elif must_redial:
+            self._failure = ("config_changed", "")
+            self._leave(reasons.hanging_up("config_changed"))
+        elif self.state in (LinkState.OFF, LinkState.IDLE):
+            self._go_on()
+        elif self.state is LinkState.WAITING and old != new:
+            self._backoff.forget()
+            self._open()
+
+    def _reload_later(self, event: ConfigLoaded) -> None:
+        if self._adopt(event.config):
+            self._redial_now = self._wanted
+
+    def _adopt(self, config: DialerConfig) -> bool:
+        """Take a configuration; True if what is under way must be given up for it."""
+        old, self.config = self.config, config
+        mode = config.modem.mode
+        if mode != old.modem.mode:
+            self._wanted = mode == "always" or (mode == "manual" and self._wanted)
+            self._by_hand = self._by_hand and not self._wanted
+        must_redial = changes.must_redial(old, config)
+        if must_redial:
+            self._note("config", "The uplink's configuration changed.")
+            self._backoff.forget()
+            self._redial_now = self._wanted
+        return must_redial
+
+    def _shut_down(self, _: Event) -> None:
+        self._ending = True
+        self._leave(reasons.state("hanging_up_by_hand"))
+
+    def _shut_down_later(self, _: Event) -> None:
+        self._ending = True
+
+    def _leave(self, why: Reason) -> None:
+        """Give up what is under way, the decent way."""
+        if self.state in (LinkState.DIALING, LinkState.NEGOTIATING, LinkState.UP):
+            self._hang_up(why)
+        else:
+            self._settle()
+
+    @abstractmethod
+    def _hang_up(self, why: Reason) -> None:
+        """End the call that is up or on its way."""
