@@ -30,7 +30,7 @@ class Failure(msgspec.Struct, frozen=True):
 class Reply(msgspec.Struct, frozen=True):
     """The answer to a call: a result, or a failure."""
 
-    result: msgspec.Raw | None = None
+    result: msgspec.Raw = msgspec.Raw(b"null")  # an optional Raw can't be decoded
     failure: Failure | None = None
 
 

@@ -108,7 +108,7 @@ def _result(payload: bytes, kind: type[R]) -> R:
     try:
         reply = from_json(payload, Reply)
         if reply.failure is None:
-            return from_json(b"{}" if reply.result is None else bytes(reply.result), kind)
+            return from_json(bytes(reply.result), kind)
     except msgspec.MsgspecError as error:
         text = "The supervisor's reply is not understood; it may be another version."
         raise MasqgateError("supervisor_other_version", text, "Restart the router.") from error
