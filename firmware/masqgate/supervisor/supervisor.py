@@ -59,7 +59,7 @@ class Supervisor:
         self._timers = Timers()
         self._settling: set[str] = set()
         self._ready = False
-        self._calls = Calls(self)
+        self.calls = Calls(self)
         parts.passwords.record = lambda code, text, level: self.record("system", code, text, level)
         parts.passwords.changed = self.apply_soon
 
@@ -175,7 +175,7 @@ class Supervisor:
             case CallMade(call=call) if call in (PASSWORD_CHECK, PASSWORD_SET):
                 self.parts.passwords.take(message)
             case CallMade():
-                message.answer(self._calls.make(message))
+                message.answer(self.calls.make(message))
             case DialerFound(name=name):
                 self._timers.clear(f"lost {name}")
             case DialerReported(name=name, report=report):

@@ -123,7 +123,9 @@ class Store:
         """Return what is wrong with the data partition."""
         hint = "Routing and dialing go on, but nothing can be saved."
         try:
-            state = os.statvfs(self._paths.data)
+            # Not /data itself: in the service's sandbox that always looks read-only.
+            folder = self._paths.config.parent
+            state = os.statvfs(folder if folder.exists() else self._paths.data)
         except OSError as error:
             return (Reason("data_unusable", f"{_sentence(error)}.", hint),)
         if state.f_flag & os.ST_RDONLY:
