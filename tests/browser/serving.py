@@ -1,0 +1,70 @@
+"""Runs the page as the router does: gunicorn, one worker with threads, over a Unix socket."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+START_S = 60.0
+
+
+@contextlib.contextmanager
+def serving(run: Path, port: int = 0, log: Path | None = None) -> Iterator[str]:
+    """Serve the page with the supervisor's socket in `run`; gives its address."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        listener.listen(64)
+        listener.set_inheritable(True)
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with (log or Path(os.devnull)).open("ab") as output:
+            process = _start(run, listener.fileno(), output.fileno())
+        try:
+            _await(url, process)
+            yield url
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _start(run: Path, listener: int, output: int) -> subprocess.Popen[bytes]:
+    paths = f"{ROOT / 'firmware'}:{ROOT / 'webui'}"
+    return subprocess.Popen(
+        [
+            sys.executable, "-m", "gunicorn", "--worker-class", "gthread", "--workers", "1",
+            "--threads", "8", "--bind", f"fd://{listener}", "masqgate_web:create_app()",
+        ],
+        env={**os.environ, "MASQGATE_RUN": str(run), "PYTHONPATH": paths},
+        pass_fds=[listener],
+        stdout=output,
+        stderr=output,
+    )  # fmt: skip
+
+
+def _await(url: str, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise RuntimeError(f"gunicorn ended with {process.returncode}")
+        try:
+            with urllib.request.urlopen(f"{url}/help/probe", timeout=5):
+                return
+        except urllib.error.HTTPError:
+            return
+        except OSError:
+            time.sleep(0.1)
+    raise RuntimeError("gunicorn does not answer")

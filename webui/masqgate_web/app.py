@@ -1,0 +1,42 @@
+"""Puts the application together. gunicorn calls `create_app()`; tests give it their own client."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from flask import Flask
+from masqgate.contract.client import Client
+from masqgate.contract.paths import Paths
+
+from . import assets, errors, security, show
+from .pages import configuration, connections, help, log, login, status
+from .site import Site
+
+MAX_BODY = 256 * 1024  # bytes; a document of 64 KiB, three times as long in a form, fits
+QUICK_S = 4.0  # for what is polled: shorter than what the page's script waits
+
+
+def create_app(router: Client | None = None, clock: Callable[[], float] = time.monotonic) -> Flask:
+    """Make the application.
+
+    `router` is the supervisor's client (by default on the usual socket), `clock` tells seconds
+    that never jump: sessions and rates live by it.
+    """
+    app = Flask(__name__)
+    app.config.update(
+        MAX_CONTENT_LENGTH=MAX_BODY,
+        MAX_FORM_MEMORY_SIZE=MAX_BODY,
+        MAX_FORM_PARTS=200,
+    )
+    app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
+    socket = Paths.from_environment().socket
+    quick = router or Client(socket, QUICK_S)
+    app.extensions["masqgate"] = Site(router or Client(socket), quick, clock)
+    show.register(app)
+    assets.register(app)
+    security.register(app)
+    errors.register(app)
+    for page in (status, connections, configuration, log, help, login):
+        app.register_blueprint(page.blueprint)
+    return app

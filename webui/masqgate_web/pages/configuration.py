@@ -1,0 +1,145 @@
+"""The configuration: a form for what is changed most, and the whole document."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from urllib.parse import parse_qsl
+
+from flask import Blueprint, g, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from masqgate.contract import document as toml
+from masqgate.contract.config import Config
+from masqgate.contract.errors import InvalidConfig, MasqgateError
+
+from .. import forms
+from ..errors import status_of
+from ..security import go, login_needed, tell
+from ..site import site
+
+blueprint = Blueprint("configuration", __name__)
+CHANGED = MasqgateError(
+    "changed_meanwhile",
+    "The configuration was changed since you opened this page.",
+    "Apply again to put yours in its place, or load the page again to see the other.",
+)
+
+
+@blueprint.get("/configuration")
+@login_needed
+def show() -> ResponseReturnValue:
+    """The form."""
+    config = _in_force()
+    values = forms.fields(config, request.args.get("modem", ""))
+    return _form(config, values | _draft("configuration.show"))
+
+
+@blueprint.post("/configuration")
+@login_needed
+def apply_form() -> ResponseReturnValue:
+    """Apply what the form says; show it again with every problem otherwise."""
+    config, typed = None, dict(request.form)
+    try:
+        config = _in_force()
+        wanted = toml.from_plain(forms.document(config, typed))
+        return _apply(toml.render(wanted, secrets=True), "configuration.show")
+    except MasqgateError as error:
+        if config is None:
+            raise
+        values = forms.fields(config, typed.get("modem", "")) | {"lan.dhcp": ""} | typed
+        return _form(config, values, error), _code(error)
+
+
+@blueprint.get("/configuration/document")
+@login_needed
+def document() -> ResponseReturnValue:
+    """The whole document."""
+    text = site().router.config_show()
+    draft = _draft("configuration.document")
+    return _editor(draft.get("text", text), draft.get("base", _digest(text)))
+
+
+@blueprint.post("/configuration/document")
+@login_needed
+def save_document() -> ResponseReturnValue:
+    """Check or apply the document; what was typed stays in the editor in any case."""
+    text = request.form.get("text", "").replace("\r\n", "\n")
+    base = request.form.get("base", "")
+    try:
+        if request.form.get("action") == "check":
+            site().router.config_check(text)
+            return _editor(text, base, checked=True)
+        present = _digest(site().router.config_show())
+        if base != present:
+            base = present
+            raise CHANGED
+        return _apply(text, "configuration.document")
+    except MasqgateError as error:
+        return _editor(text, base, error), _code(error)
+
+
+@blueprint.post("/configuration/move")
+@login_needed
+def move() -> ResponseReturnValue:
+    """Apply a document that gives the router another address, after the warning."""
+    text, g.session.pending = g.session.pending, None
+    if text is None:
+        tell("There is nothing to confirm any more.", "Apply the configuration again.", "warn")
+        return go(url_for("configuration.show"))
+    address = toml.parse(text).lan.interface.ip
+    site().router.config_apply(text)
+    return render_template("moved.html", address=address, domain=site().names.full)
+
+
+def _apply(text: str, back: str) -> ResponseReturnValue:
+    """Apply a document, or ask first if the router's address would change."""
+    before, after = _in_force().lan, toml.parse(text).lan
+    if before.address == after.address:
+        site().router.config_apply(text)
+        tell("The configuration is in force.", "It is saved; the one before it is kept.")
+        return go(url_for(back))
+    site().router.config_check(text)
+    g.session.pending = text
+    return render_template("move.html", before=before.interface, after=after.interface, back=back)
+
+
+def _in_force() -> Config:
+    return toml.parse(site().router.config_show())
+
+
+def _form(config: Config, values: Mapping[str, str], error: MasqgateError | None = None) -> str:
+    index = forms.modem_index(config, values)
+    problems = error.problems if error else ()
+    return render_template(
+        "configuration.html",
+        config=config,
+        values=values,
+        error=error,
+        wrong=forms.by_field(problems, index),
+        modes=forms.MODES,
+        speeds=forms.SPEEDS,
+    )
+
+
+def _editor(
+    text: str, base: str, error: MasqgateError | None = None, *, checked: bool = False
+) -> str:
+    return render_template("document.html", text=text, base=base, error=error, checked=checked)
+
+
+def _draft(page: str) -> dict[str, str]:
+    """What was typed into this page when the login had run out; told once."""
+    if g.session.draft_page != page:
+        return {}
+    draft = dict(parse_qsl(g.session.draft, keep_blank_values=True))
+    g.session.draft_page = g.session.draft = ""
+    tell("Here is what you typed before you were logged out.", "Nothing has been applied.", "warn")
+    return draft
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _code(error: MasqgateError) -> int:
+    return 422 if isinstance(error, InvalidConfig) or error.problems else status_of(error)
