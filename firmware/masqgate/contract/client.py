@@ -91,10 +91,9 @@ class Client:
                     framing.send(sock, request)
                 payload = framing.receive(sock)
         except (OSError, framing.FramingError) as error:
-            why = "not within the time" if isinstance(error, TimeoutError) else str(error)
             raise MasqgateError(
                 "supervisor_unreachable",
-                f"The supervisor does not answer ({why}).",
+                f"The supervisor does not answer ({_why(error)}).",
                 "It restarts by itself; try again in ten seconds. The call stays up meanwhile.",
             ) from error
         if payload is None:
@@ -102,6 +101,14 @@ class Client:
                 "supervisor_closed", "The supervisor closed the connection.", "Try again."
             )
         return _result(payload, call.result)
+
+
+def _why(error: OSError | framing.FramingError) -> str:
+    if isinstance(error, TimeoutError):
+        return "not in time"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return str(error)
 
 
 def _result(payload: bytes, kind: type[R]) -> R:

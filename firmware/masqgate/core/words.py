@@ -59,6 +59,24 @@ def status_lines(status: Status) -> list[str]:
     return [*lines, "", *lan_lines(status.lan)]
 
 
+def summary_lines(status: Status) -> list[str]:
+    """Describe the router on few lines that change only when something has happened."""
+    lines = _row("Firewall", _FIREWALL[status.firewall])
+    lines += _row("Admin page", _page(status))
+    for link in status.uplinks:
+        mark = ", carries the traffic" if link.name == status.active else ""
+        address = f" with {link.address}" if link.address else ""
+        text = f"{_STATES[link.state]}{address}{mark}. {_reason(link.reason)}"
+        lines += _row(link.name, text)
+    if not status.uplinks:
+        lines += _row("Uplink", "none is configured")
+    ports = ", ".join(status.lan.ports) or "no Ethernet adapter"
+    lines += _row("LAN", f"{status.lan.address} on {ports}; hosts: {len(status.lan.hosts)}")
+    for warning in status.warnings:
+        lines += _row("WARNING", _reason(warning))
+    return lines
+
+
 def link_lines(link: LinkStatus, at: float, *, active: bool) -> list[str]:
     """Describe one uplink; `at` is now in Unix time."""
     mark = ", carries the traffic" if active else ""
@@ -145,6 +163,11 @@ def result_lines(result: Result) -> list[str]:
             result.step.diagnosis, WIDTH, initial_indent="    > ", subsequent_indent="      "
         )
     return lines
+
+
+def wrapped(text: str) -> list[str]:
+    """Fold a text to the width of the terminal."""
+    return textwrap.wrap(ascii_only(text), WIDTH, subsequent_indent="  ")
 
 
 def duration(seconds: float) -> str:

@@ -50,7 +50,7 @@ def matches(password: str, stored: str) -> bool:
             base64.b64decode(salt, validate=True),
             *(int(part) for part in (cost, block, parallel)),
         )
-    except (ValueError, OverflowError, MemoryError):
+    except (TypeError, ValueError, OverflowError, MemoryError):
         return False
     return hmac.compare_digest(found, wanted)
 

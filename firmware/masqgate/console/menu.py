@@ -1,0 +1,123 @@
+"""The console's loop: a prompt, one letter, Enter."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from masqgate import __version__
+from masqgate.contract.client import Client
+from masqgate.contract.errors import MasqgateError
+from masqgate.contract.paths import Paths
+from masqgate.core import words
+
+from .actions import Actions, Declined, unreachable
+from .terminal import HungUp, Interrupted, Terminal
+
+PROMPT = "masqgate> "
+LOOK_S = 5.0  # between two looks at the state, and the longest that one takes
+PROBLEMS = 10  # of a refused configuration, that are shown
+
+HELP = (
+    "  Enter  state              c  connect             d  disconnect",
+    "  l      log                t  self-test           a  set the LAN address",
+    "  p      reset password     v  previous settings   f  factory reset",
+    "  s      root shell         u  restart supervisor  r  reboot",
+    "  h      this help                                 Type a letter, then Enter.",
+)
+
+log = logging.getLogger(__name__)
+
+
+class Menu:
+    """Banner, state, prompt; over and over."""
+
+    def __init__(self, terminal: Terminal, client: Client, paths: Paths) -> None:
+        self._terminal = terminal
+        self._quick = Client(paths.socket, LOOK_S)
+        actions = Actions(terminal, client, paths)
+        self._keys: dict[str, Callable[[], None]] = {
+            "": self._show_state,
+            "h": self._show_help,
+            "?": self._show_help,
+            "c": actions.connect,
+            "d": actions.disconnect,
+            "l": actions.log,
+            "t": actions.test,
+            "a": actions.lan_address,
+            "p": actions.reset_password,
+            "v": actions.previous,
+            "f": actions.factory,
+            "s": actions.shell,
+            "u": actions.restart,
+            "r": actions.reboot,
+        }
+        self._known = self._state()
+
+    def run(self) -> None:
+        """Go on until the terminal is gone."""
+        self._terminal.say("", f"Masqgate {__version__}: the router's console", *self._known)
+        self._show_help()
+        while True:
+            try:
+                self._turn()
+            except HungUp:
+                return
+            except Exception:
+                log.exception("the console")
+                self._terminal.say("Something went wrong; the system log tells more.")
+
+    def _turn(self) -> None:
+        self._terminal.prompt(PROMPT)
+        try:
+            while (line := self._terminal.read(LOOK_S)) is None:
+                self._tell_changes()
+            self._do(line.strip().lower())
+        except Interrupted:
+            return
+
+    def _do(self, key: str) -> None:
+        action = self._keys.get(key)
+        if action is None:
+            self._terminal.say("That is no key of this menu; h and Enter show all.")
+            return
+        try:
+            action()
+        except Declined:
+            self._terminal.say("Nothing was changed.")
+        except Interrupted:
+            self._terminal.say("Nothing was changed.")
+        except MasqgateError as error:
+            self._complain(error)
+        self._known = self._state()
+
+    def _complain(self, error: MasqgateError) -> None:
+        self._terminal.say(*words.wrapped(str(error)))
+        for problem in error.problems[:PROBLEMS]:
+            self._terminal.say(*words.wrapped(f"- {problem}"))
+        if unreachable(error):
+            self._terminal.say("If this stays, u and Enter restart the supervisor.")
+
+    def _show_state(self) -> None:
+        self._known = self._state()
+        self._terminal.say(*self._known)
+
+    def _show_help(self) -> None:
+        self._terminal.say(*HELP)
+
+    def _tell_changes(self) -> None:
+        """Print the state if it has changed, and the prompt again."""
+        state = self._state()
+        if state == self._known:
+            return
+        new = [line for line in state if line not in self._known]
+        self._known = state
+        self._terminal.say(*new)
+        self._terminal.prompt(PROMPT)
+
+    def _state(self) -> list[str]:
+        """The state in words that change only if something has happened."""
+        try:
+            return words.summary_lines(self._quick.status())
+        except MasqgateError as error:
+            return words.wrapped(f"{error.text} u and Enter restart it.")
