@@ -17,7 +17,8 @@ from itertools import count
 from .console_line import ConsoleLine
 from .processes import LabError
 
-READY = r"Masqgate|^.{0,40}[#$] ?$"  # the menu, or a shell's prompt; not U-Boot's `=> `
+MENU = r"^masqgate> ?$"
+READY = MENU + r"|^[^\n]{0,40}[#$] ?$"  # the menu, or a shell's prompt; not U-Boot's `=> `
 PROBE_S = 8.0
 SETTLE_S = 1.0  # between the menu's choice and the first command
 SHELL_S = 180.0
@@ -63,17 +64,39 @@ class Console:
         self.line = line
         self._numbers = count(1)
         self._in_shell = False
+        self._switched_on = 0
 
-    def booted(self, timeout_s: float, start: int = 0) -> None:
-        """Wait for menu or shell after the power was switched on at position `start`."""
-        self._in_shell = False
+    def booted(self, timeout_s: float) -> None:
+        """Wait for menu or shell after the power was switched on (see `restarted`)."""
         kernel = r"Linux version|Starting kernel|Booting Linux"
-        begin = self.line.wait_for(kernel, timeout_s, start, "the kernel's start")
+        begin = self.line.wait_for(kernel, timeout_s, self._switched_on, "the kernel's start")
         self.line.wait_for(READY, timeout_s, begin, "the menu or a shell")
 
+    def restarted(self) -> None:
+        """The router is about to boot: what was shown so far does not count."""
+        self._switched_on = self.line.position
+        self.lost()
+
     def lost(self) -> None:
-        """The router restarted: there is no shell any more."""
+        """There may be no shell any more: look anew before the next command."""
         self._in_shell = False
+
+    def leave_shell(self, timeout_s: float = SHELL_S) -> None:
+        """Return to the menu and wait until it is quiet; LabError if there is no menu."""
+        end = time.monotonic() + timeout_s
+        typed = " stty echo; exit\r" if self._in_shell else "\r"
+        self._in_shell = False
+        while True:
+            start = self.line.position
+            self.line.send(typed)
+            try:
+                self.line.wait_for(MENU, PROBE_S, start, "the menu")
+                break
+            except LabError:
+                if time.monotonic() >= end:
+                    raise
+            typed = "\r"
+        self._settle()
 
     def shell(self, timeout_s: float = SHELL_S) -> None:
         """Get a root shell, from menu or prompt; LabError if there is none in time."""
@@ -95,7 +118,12 @@ class Console:
         mark = f"MG{next(self._numbers):06d}E"
         start = self.line.position
         self.line.send(wrap(command, mark))
-        self.line.wait_for(ended(mark), timeout_s, start, f"the end of {command!r}")
+        try:
+            self.line.wait_for(ended(mark), timeout_s, start, f"the end of {command!r}")
+        except LabError:
+            self.interrupt()
+            self.lost()  # whatever holds the terminal: find the shell anew next time
+            raise
         done = unwrap(self.line.text(start), mark)
         if done is None:
             raise LabError(f"the console lost the output of {command!r}")
@@ -113,6 +141,13 @@ class Console:
     def interrupt(self) -> None:
         """Type Ctrl-C."""
         self.line.send("\x03")
+
+    def _settle(self) -> None:
+        """Wait until nothing more comes."""
+        before = -1
+        while before != (now := self.line.position):
+            before = now
+            time.sleep(SETTLE_S)
 
     def _must(self, command: str) -> None:
         done = self.run(command)

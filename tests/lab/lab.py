@@ -91,6 +91,8 @@ class Lab:
             return
         pi = self.pi
         self.exchange.plug_in("modem1", pi.modem_path)
+        if pi.modem2_path is not None:
+            self.exchange.plug_in("modem2", pi.modem2_path)
         self._line = self.runner.call(
             lambda: ConsoleLine(SocketPort(pi.console_path), self.logs / "console.log")
         )
@@ -170,13 +172,17 @@ class Lab:
     ) -> dict[str, Any]:
         """Ask until the status fits; return it. LabError with the last status otherwise."""
         end = time.monotonic() + timeout_s
+        last: object = "none"
         while True:
-            with contextlib.suppress(LookupError, TypeError):
+            try:
                 status = self.status()
                 if predicate(status):
                     return status
+                last = status
+            except (LabError, LookupError, TypeError) as error:
+                last = error  # the supervisor may be on its way up
             if time.monotonic() >= end:
-                raise LabError(f"not within {timeout_s:g} s: {what}. Last status: {status}")
+                raise LabError(f"not within {timeout_s:g} s: {what}. Last status: {last}")
             time.sleep(1.0)
 
     def page(self, path: str = "/", *curl: str, box: str = "A") -> Reply:
@@ -187,13 +193,14 @@ class Lab:
     def restart(self, *, power_cut: bool = True, new_card: bool = False) -> None:
         """Cut the power (or push reset) and switch on again; returns at once."""
         pi = self._router()
-        self.console.lost()
         if power_cut or new_card:
             pi.power_cut()
+            self.console.restarted()
             if new_card:
                 pi.new_card()
             pi.start()
         else:
+            self.console.restarted()
             pi.reset()
 
     # Faults and captures

@@ -43,6 +43,21 @@ class Image:
                 raise LabError(f"{path} is missing: build the image first (make image)")
         return image
 
+    def copy(self, folder: Path) -> Image:
+        """Copy the files, so that a new build does not disturb a running lab."""
+        copied = Image(folder / "base.img", folder / "boot")
+        copied.boot.mkdir(parents=True, exist_ok=True)
+        for source, target in (
+            (self.disk, copied.disk),
+            (self.uboot, copied.uboot),
+            (self.device_tree, copied.device_tree),
+        ):
+            command = ["cp", "--sparse=always", "--reflink=auto", str(source), str(target)]
+            done = subprocess.run(command, capture_output=True, text=True)
+            if done.returncode != 0:
+                raise LabError(f"{source} cannot be copied: {done.stderr.strip()}")
+        return copied
+
     @property
     def uboot(self) -> Path:
         """The boot loader."""
@@ -81,19 +96,17 @@ class Pi:
         work: Path,
         modem2: bool = False,
     ) -> None:
-        self.image = image
+        state.path(work)
+        self.image = image.copy(work)
         self.modem_path = state.folder / "uart0"
-        self.modem2_path = state.folder / "usb-serial"
+        self.modem2_path = state.folder / "usb-serial" if modem2 else None
         self.console_path = state.folder / "uart1"
         self.card = work / "card.qcow2"
         self.starts = 0
         self._monitor = state.folder / "qmp"
         self._processes = processes
         self._taps = list(taps)
-        self._modem2 = modem2
         self._qemu: subprocess.Popen[bytes] | None = None
-        work.mkdir(parents=True, exist_ok=True)
-        state.path(work)
 
     @property
     def running(self) -> bool:
@@ -143,7 +156,8 @@ class Pi:
             stop(self._qemu, kill=True)
             self._qemu = None
         for path in (self._monitor, self.modem_path, self.modem2_path, self.console_path):
-            path.unlink(missing_ok=True)
+            if path is not None:
+                path.unlink(missing_ok=True)
 
     def reset(self) -> None:
         """Push the reset button."""
@@ -170,8 +184,8 @@ class Pi:
         for number, (fd, tap) in enumerate(zip(fds, self._taps, strict=True)):
             command += ["-netdev", f"tap,id=net{number},fd={fd}"]
             command += ["-device", f"usb-net,netdev=net{number},mac={tap.mac}"]
-        if self._modem2:
-            path = self.modem2_path
-            command += ["-chardev", f"socket,id=usb0,path={path},server=on,wait=off"]
+        if self.modem2_path is not None:
+            socket = f"socket,id=usb0,path={self.modem2_path},server=on,wait=off"
+            command += ["-chardev", socket]
             command += ["-device", "usb-serial,chardev=usb0,always-plugged=on"]
         return ["nice", "-n", "5", *command]

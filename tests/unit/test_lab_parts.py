@@ -215,18 +215,30 @@ def test_commands_run_and_tell_output_and_code(runner: Runner, tmp_path: Path) -
     assert b"no newline" in (tmp_path / "console.log").read_bytes()
 
 
-def test_a_menu_is_left_for_the_shell(runner: Runner, tmp_path: Path) -> None:
-    in_menu = True
+class MenuRouter:
+    """The router's menu, with a shell behind `s`."""
 
-    def router(typed: str) -> str:
-        nonlocal in_menu
-        if not in_menu:
-            return real_shell(typed)
-        in_menu = typed.strip() != "s"
-        return "# " if not in_menu else f"{typed}unknown choice\n"
+    def __init__(self) -> None:
+        self.in_menu = True
 
+    def __call__(self, typed: str) -> str:
+        if not self.in_menu:
+            self.in_menu = "exit" in typed
+            return "masqgate> " if self.in_menu else real_shell(typed)
+        self.in_menu = typed.strip() != "s"
+        return f"{typed}unknown choice\nmasqgate> " if self.in_menu else "\n# "
+
+
+def test_the_menu_is_left_for_the_shell_and_returned_to(runner: Runner, tmp_path: Path) -> None:
+    router = MenuRouter()
     shell, _ = make_console(runner, tmp_path, router)
-    assert shell.run("echo $((6 * 7))").output == "42"
+    for _ in range(2):
+        assert shell.run("echo $((6 * 7))").output == "42"
+        assert not router.in_menu
+        shell.leave_shell()
+        assert router.in_menu
+    shell.leave_shell()
+    assert router.in_menu
 
 
 def test_a_file_is_written_whole(runner: Runner, tmp_path: Path) -> None:
@@ -243,6 +255,21 @@ def test_a_dead_console_is_told_with_its_last_lines(runner: Runner, tmp_path: Pa
         shell.shell(timeout_s=0.1)
 
 
+def test_after_a_command_that_hung_the_shell_is_found_anew(runner: Runner, tmp_path: Path) -> None:
+    hangs = False
+
+    def router(typed: str) -> str:
+        return typed if hangs else real_shell(typed)
+
+    shell, _ = make_console(runner, tmp_path, router)
+    shell.run("true")
+    hangs = True
+    with pytest.raises(LabError, match="the end of 'cat'"):
+        shell.run("cat", timeout_s=0.1)
+    hangs = False
+    assert shell.run("echo back").output == "back"
+
+
 def test_the_marks_are_not_in_what_is_typed() -> None:
     line = console.wrap("true", "MG000001E")
     assert console.unwrap(line, "MG000001E") is None
@@ -255,8 +282,11 @@ def test_the_boot_is_seen_and_uboots_prompt_is_not_taken_for_a_shell(
     runner.call(lambda: port.say("U-Boot 2025.01\n=> \nStarting kernel ...\n"))
     with pytest.raises(LabError, match="the menu or a shell"):
         shell.booted(0.2)
-    runner.call(lambda: port.say("[ 1.0] Linux version 6.12\n\n# "))
+    runner.call(lambda: port.say("[ 1.0] Linux version 6.12\n\nmasqgate> "))
     shell.booted(10.0)
+    shell.restarted()
+    with pytest.raises(LabError, match="the kernel's start"):
+        shell.booted(0.2)
 
 
 # QEMU's monitor, and what a lab leaves behind
