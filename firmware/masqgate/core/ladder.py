@@ -12,7 +12,7 @@ from typing import Literal
 
 from masqgate.contract.status import LinkStatus, Status
 
-Kind = Literal["ruleset", "ping", "large", "tcp", "name", "page"]
+Kind = Literal["ruleset", "state", "ping", "large", "tcp", "name", "page"]
 Verdict = Literal["good", "failed", "skipped"]
 
 HEADERS = 28  # bytes of an IPv4 header (RFC 791) and an ICMP echo's (RFC 792)
@@ -41,6 +41,7 @@ class Step:
     port: int = 0
     size: int = SMALL  # bytes of data in a ping
     skip: str = ""  # why it is not tried
+    seen: str = ""  # what is known without trying
 
 
 @dataclass(frozen=True)
@@ -92,43 +93,48 @@ def _inside(status: Status) -> tuple[Step, ...]:
 
 def _outside(status: Status, targets: Targets, large: int) -> tuple[Step, ...]:
     link = active_link(status)
-    skip = "" if link else _why_none(status)
+    skip = "" if link else "no uplink is up"
     own, peer = (link.address, link.peer) if link else ("", "")
     return (
         Step(
-            4, "The router's own uplink address answers", "ping",
+            4, "An uplink is up", "state",
+            "Without an uplink there is no Internet; `masqgate status` tells more.",
+            target=status.active, seen=f"{link.name} with {own}" if link else _why_none(status),
+        ),
+        Step(
+            5, "The router's own uplink address answers", "ping",
             "The uplink's interface has lost its address: `masqgate disconnect`, then `connect`.",
             own.split("/")[0], skip=skip,
         ),
         Step(
-            5, "The other end of the uplink answers", "ping",
+            6, "The other end of the uplink answers", "ping",
             "The call is up but nothing comes back over it. Some providers do not answer here; "
             "if the next steps fail too, hang up and dial again.",
             peer, skip=skip or ("" if peer else "its address is not known"),
         ),
         Step(
-            6, "An address on the Internet answers", "ping",
+            7, "An address on the Internet answers", "ping",
             "The provider passes nothing on, or filters pings: if the next step is good, all is "
             "well.",
             targets.address, skip=skip,
         ),
         Step(
-            7, "A TCP connection to an address", "tcp",
+            8, "A TCP connection to an address", "tcp",
             "The provider passes no TCP: the account may be blocked or used up.",
             targets.address, targets.port, skip=skip,
         ),
         Step(
-            8, "A name is found (DNS)", "name",
+            9, "A name is found (DNS)", "name",
             "The provider's name servers do not answer. See `masqgate status` for which they are.",
             targets.name, skip=skip,
         ),
         Step(
-            9, "A web page is fetched by its name", "page",
+            10, "A web page is fetched by its name", "page",
             "Names and TCP work, but the web does not: the provider may ask for a login first.",
             targets.page, skip=skip,
         ),
         Step(
-            10, "Large packets pass", "large",
+            11, "Large packets pass", "large",
             "Small packets pass and large ones vanish: an MTU black hole. Set a smaller `mtu` "
             "for this uplink, for example 1400.",
             targets.address, size=large, skip=skip,
@@ -138,5 +144,5 @@ def _outside(status: Status, targets: Targets, large: int) -> tuple[Step, ...]:
 
 def _why_none(status: Status) -> str:
     for link in status.uplinks:
-        return f"no uplink is up ({link.name}: {link.reason.text})"
-    return "no uplink is configured"
+        return f"{link.name}: {link.reason.text}"
+    return "none is configured"

@@ -141,6 +141,9 @@ def entry_lines(entry: Entry) -> list[str]:
 
 def flow_lines(flows: Iterable[Flow]) -> list[str]:
     """List masqueraded connections: who, seen as what, to where."""
+    flows = tuple(flows)
+    if not flows:
+        return ["No connection is masqueraded at the moment."]
     lines = [f"{'Proto':<6}{'LAN host':<22}{'seen as':<22}{'to':<22}State"]
     for flow in flows:
         lines.append(
@@ -207,7 +210,7 @@ def _since(since: float, at: float) -> str:
     """Say how long ago, unless the clock has jumped in between."""
     if since < _EARLIEST or not 0 <= at - since < 10 * 365 * 86_400:
         return ""
-    return f" for {duration(at - since)}"
+    return f" (for {duration(at - since)})"
 
 
 def _page(status: Status) -> str:

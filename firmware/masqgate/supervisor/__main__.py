@@ -49,9 +49,12 @@ def serve(paths: Paths, inbox: queue.SimpleQueue[Message]) -> None:
     """Put the supervisor together, and run it until a Stop arrives."""
     services, clock, worker = Systemd(), Clock(), Worker()
     dialers = Dialers(paths, services, inbox.put)
-    watcher = EthernetWatcher(
-        Config(), lambda status: inbox.put(LinkReported(status)), paths, services
-    )
+    try:
+        watcher: Any = EthernetWatcher(
+            Config(), lambda status: inbox.put(LinkReported(status)), paths, services
+        )
+    except NotImplementedError:
+        watcher = _Nobody()
     passwords = Passwords(
         PasswordFile(paths.password), LockoutFile(paths.lockout), worker, clock, inbox.put
     )
@@ -73,6 +76,14 @@ def serve(paths: Paths, inbox: queue.SimpleQueue[Message]) -> None:
     finally:
         for part in (server, monitor, watcher, dialers, worker):
             part.close()
+
+
+class _Nobody:
+    def update(self, _: Config) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
 
 
 if __name__ == "__main__":

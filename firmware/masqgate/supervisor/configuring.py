@@ -18,23 +18,36 @@ def change(supervisor: Supervisor, new: Config, told: str) -> None:
     It is written to the disk first and put in place last, so that a full disk shows before
     anything changes, and a power cut in between brings the old one back.
     """
-    old, problems_before = supervisor.config, supervisor.problems
+    old = supervisor.config
     staged = supervisor.parts.store.stage(new, old)
     try:
-        supervisor.config = new
-        if problems := new_ones(supervisor.apply(), problems_before):
-            raise _not_in_force(problems)
+        _try(supervisor, new)
         staged.commit()
     except MasqgateError as error:
         staged.discard()
-        supervisor.config = old
-        supervisor.apply()
-        supervisor.record("config", "config_refused", f"{error.text}", "error")
+        _apply(supervisor, old)
+        supervisor.record("config", "config_refused", error.text, "error")
         raise
     supervisor.config_warnings = ()
     supervisor.follow_links()
     supervisor.apply_soon()
     supervisor.record("config", "config_changed", told)
+
+
+def _try(supervisor: Supervisor, new: Config) -> None:
+    """Apply a configuration; MasqgateError if that fails because of it."""
+    old, before = supervisor.config, supervisor.problems
+    if not (problems := new_ones(_apply(supervisor, new), before)):
+        return
+    if problems := new_ones(problems, _apply(supervisor, old)):
+        raise _not_in_force(problems)
+    # The old one fails in the same way: a cable was pulled, or a call ended meanwhile.
+    _apply(supervisor, new)
+
+
+def _apply(supervisor: Supervisor, config: Config) -> tuple[Problem, ...]:
+    supervisor.config = config
+    return supervisor.apply()
 
 
 def factory_reset(supervisor: Supervisor) -> None:

@@ -55,6 +55,7 @@ class Supervisor:
         self.firewall: Literal["open", "closed", "failed"] = "closed"
         self.problems: tuple[Problem, ...] = ()
         self.config_warnings: tuple[Reason, ...] = ()
+        self._told_problems: list[Problem] = []
         self.stopped = False
         self._timers = Timers()
         self._settling: set[str] = set()
@@ -114,6 +115,8 @@ class Supervisor:
             try:
                 if name == "apply":
                     self.apply()
+                elif name == "links":
+                    self.follow_links()
                 else:
                     self._give_up(name.removeprefix("lost "))
             except Exception:
@@ -129,11 +132,7 @@ class Supervisor:
         """Apply the desired state now; what could not be done is told, kept and tried again."""
         self._settling = set()
         before, self.problems = self.problems, self._applied()
-        for problem in new_ones(self.problems, before):
-            log.error("%s", problem)
-            self.record("system", problem.code, str(problem), "error")
-        if before and not self.problems:
-            self.record("system", "applied", "Everything could be applied again.")
+        self._tell_problems(before)
         self._guard_firewall()
         delay = RETRY_S if self.problems else RECONCILE_S
         self._timers.set("apply", self._now() + delay)
@@ -141,6 +140,18 @@ class Supervisor:
             self._ready = True
             self.parts.heartbeat.ready()
         return self.problems
+
+    def _tell_problems(self, before: tuple[Problem, ...]) -> None:
+        """Record a problem that is there again; at first it may be of the moment."""
+        told = [problem for problem in self._told_problems if problem in self.problems]
+        for problem in self.problems:
+            lasting = closes([problem]) or not new_ones([problem], before)
+            if lasting and new_ones([problem], told):
+                self.record("system", problem.code, str(problem), "error")
+                told.append(problem)
+        if self._told_problems and not self.problems:
+            self.record("system", "applied", "Everything could be applied again.")
+        self._told_problems = told
 
     def follow_links(self) -> None:
         """Have dialers and watcher for what the configuration names, and forget the others."""
@@ -155,6 +166,7 @@ class Supervisor:
             text = f"The dialers could not be told their configuration: {error.strerror}."
             log.error("%s", text)
             self.record("system", "dialers_not_told", text, "error")
+            self._timers.set("links", self._now() + RETRY_S)
         self.parts.watcher.update(self.config)
 
     def record(self, source: str, code: str, text: str, level: str = "info") -> None:

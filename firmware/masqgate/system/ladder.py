@@ -38,7 +38,7 @@ def attempt(step: Step) -> Result:
     if step.skip:
         return Result(step, "skipped", step.skip)
     trials: dict[str, Callable[[Step], Seen]] = {
-        "ruleset": _ruleset, "ping": _ping, "large": _large, "tcp": _tcp, "name": _name,
+        "ruleset": _ruleset, "state": _state, "ping": _ping, "large": _large, "tcp": _tcp, "name": _name,
         "page": _page,
     }  # fmt: skip
     try:
@@ -58,6 +58,10 @@ def _ruleset(_: Step) -> Seen:
     if b"masquerade" not in done.stdout:
         return False, "only the closed rules are loaded; nothing is forwarded"
     return True, "table 'inet masqgate' masquerades"
+
+
+def _state(step: Step) -> Seen:
+    return bool(step.target), step.seen
 
 
 def _ping(step: Step) -> Seen:
