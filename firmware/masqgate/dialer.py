@@ -123,7 +123,7 @@ class Dialer:
             try:
                 self._queue.put((0, ev.ConfigLoaded(self._read_config())))
             except (OSError, msgspec.MsgspecError) as error:
-                log.error("The new configuration cannot be read, the old one stays: %s", error)
+                self._queue.put((0, ev.ConfigRefused(str(error))))
             return
         wanted = command.verb == "connect"
         self._queue.put((0, ev.ConnectCalled() if wanted else ev.DisconnectCalled()))

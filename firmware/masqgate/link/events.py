@@ -129,6 +129,13 @@ class ConfigLoaded:
 
 
 @dataclass(frozen=True, slots=True)
+class ConfigRefused:
+    """There is a configuration that cannot be read; the one in force stays."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class ShutdownCalled:
     """The dialer must end."""
 
@@ -136,7 +143,7 @@ class ShutdownCalled:
 Event = (
     Began | PortOpened | PortFailed | PortLost | PortLent | PortData | TimerExpired | PppdBegan
     | PppdFailed | PppdLogged | PppdStopped | PppdEnded | Counted | ConnectCalled
-    | DisconnectCalled | ConfigLoaded | ShutdownCalled
+    | DisconnectCalled | ConfigLoaded | ConfigRefused | ShutdownCalled
 )  # fmt: skip
 
 

@@ -52,7 +52,7 @@ def render(config: DialerConfig, *, carrier_wire: bool) -> str:
         "lcp-echo-adaptive",
         f"ifname {quote(config.interface)}",
         # Routes and name servers are the supervisor's: no script of the distribution runs.
-        "ip-up-script /bin/true", "ip-down-script /bin/true", "ip-pre-up-script /bin/true",
+        "ip-up-script /bin/true", "ip-down-script /bin/true",
     ]  # fmt: skip
     words += [word for method, word in _REFUSALS if method not in modem.auth]
     if modem.user:

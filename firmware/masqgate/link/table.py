@@ -12,6 +12,7 @@ from ..contract.status import LinkState
 from .events import (
     Began,
     ConfigLoaded,
+    ConfigRefused,
     ConnectCalled,
     Counted,
     DisconnectCalled,
@@ -158,6 +159,9 @@ TABLE: dict[LinkState, dict[Trigger, Row]] = {
         ShutdownCalled: _row("_shut_down", OFF),
     },
 }
+
+for _rows in TABLE.values():
+    _rows[ConfigRefused] = _row("_config_refused")
 
 
 def trigger(event: Event) -> Trigger:

@@ -8,7 +8,8 @@ from ..contract.dialer import DialerConfig
 from ..contract.status import LinkState, Reason
 from . import changes, reasons
 from .core import Core
-from .events import ConfigLoaded, Event
+from .events import ConfigLoaded, ConfigRefused, Event
+from .text import harmless
 
 
 class Wishes(Core):
@@ -54,6 +55,10 @@ class Wishes(Core):
     def _reload_later(self, event: ConfigLoaded) -> None:
         if self._adopt(event.config):
             self._redial_now = self._wanted
+
+    def _config_refused(self, event: ConfigRefused) -> None:
+        text = "The new configuration cannot be read; the old one stays in force."
+        self._note("config_bad", f"{text} ({harmless(event.detail)})", "error")
 
     def _adopt(self, config: DialerConfig) -> bool:
         """Take a configuration; True if what is under way must be given up for it."""
