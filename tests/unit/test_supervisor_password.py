@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-
 from masqgate.contract.calls import PASSWORD_CHECK, PASSWORD_SET, NewPassword, Nothing, Password
 from masqgate.contract.errors import MasqgateError
 from masqgate.core import passwords as rules
@@ -21,6 +20,7 @@ from masqgate.system.password import (
     hash_password,
     matches,
 )
+
 from tests.unit.router import FakeClock, Router, until
 
 GOOD = "correct horse battery"

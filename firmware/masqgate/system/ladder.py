@@ -38,8 +38,8 @@ def attempt(step: Step) -> Result:
     if step.skip:
         return Result(step, "skipped", step.skip)
     trials: dict[str, Callable[[Step], Seen]] = {
-        "ruleset": _ruleset, "state": _state, "ping": _ping, "large": _large, "tcp": _tcp, "name": _name,
-        "page": _page,
+        "ruleset": _ruleset, "state": _state, "ping": _ping, "large": _large, "tcp": _tcp,
+        "name": _name, "page": _page,
     }  # fmt: skip
     try:
         good, text = trials[step.kind](step)
