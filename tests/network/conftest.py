@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from .router import World, eventually, world
+from .router import PREFIX, World, eventually, world
 
 
 @pytest.fixture
-def bare(tmp_path: Path) -> Iterator[World]:
+def bare() -> Iterator[World]:
     """The world with a router that has applied nothing yet."""
     if os.geteuid() != 0:
         pytest.skip("network namespaces need root")
-    with world(tmp_path) as made:
+    # Not below pytest's folder, which nobody else may enter: dnsmasq runs as somebody else.
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as folder, world(Path(folder)) as made:
         yield made
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -15,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-
 from masqgate.contract.codec import to_plain
 from masqgate.contract.document import parse
 from masqgate.contract.paths import Paths
@@ -52,6 +53,9 @@ class Processes:
 
     def reload(self, unit: str) -> bool:
         self.calls.append(f"reload {unit}")
+        if self._dnsmasq is None:
+            return self._run()
+        self._dnsmasq.send_signal(signal.SIGHUP)
         return True
 
     def active(self, unit: str) -> bool:
@@ -114,8 +118,6 @@ class Driver:
 
     def path(self, value: str) -> None:
         """Where tools are looked for from now on: an empty folder means there are none."""
-        import os
-
         os.environ["PATH"] = value
 
 

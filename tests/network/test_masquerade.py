@@ -81,7 +81,7 @@ def test_the_router_itself_reaches_the_internet(online: World) -> None:
 
 def test_the_route_is_ours_and_counters_count(online: World) -> None:
     route = online.router.tool("ip", "route", "show", "default")
-    assert route.split() == "default dev ppp-modem1 proto 77 scope link".split()
+    assert route.split() == ["default", "dev", "ppp-modem1", "proto", "77", "scope", "link"]
     before = online.router.call("counters", "ppp-modem1")["tx_bytes"]
     online.udp(online.hosts[0]).sendto(b"x" * 1000, (PEER, 9))
     server = online.udp(online.internet, SERVER, 7000)

@@ -11,11 +11,10 @@ from collections.abc import Iterator
 import pytest
 from scapy.layers.inet import ICMP, IP, TCP, UDP, fragment
 from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6
-from scapy.layers.l2 import Ether
 from scapy.packet import Packet, Raw
 
 from .router import LAN, MODEM_MAC, PEER, ROUTER, SERVER, UPLINK, World
-from .wire import Wire
+from .wire import Wire, with_port
 
 STRANGER = "8.8.4.4"
 
@@ -37,6 +36,12 @@ def probe(uplink: Wire, packet: Packet) -> None:
     uplink.send(packet, MODEM_MAC)
 
 
+def template_of(wire: Wire, protocol: type[Packet]) -> bytes:
+    """A frame for `with_port`."""
+    segment = protocol(sport=40000, dport=0, chksum=0)
+    return wire.frame(IP(src=STRANGER, dst=UPLINK) / segment, MODEM_MAC)
+
+
 def test_without_rules_the_same_probes_are_answered(bare: World) -> None:
     """The proof that these tests can see an answer at all."""
     wire = Wire(bare.internet, "isp0")
@@ -55,22 +60,10 @@ def test_no_port_answers(online: World, uplink: Wire, protocol: type[Packet]) ->
     """All 65,536 ports, while the router's services listen."""
     page = online.tcp(online.router.space, port=80)
     page.listen()
-    template = bytes(Ether(src=uplink.mac, dst=MODEM_MAC) / IP(src=STRANGER, dst=UPLINK, ttl=9)
-                     / protocol(sport=40000, dport=0, chksum=0))  # fmt: skip
+    template = template_of(uplink, protocol)
     for port in range(65536):
         uplink.socket.send(with_port(template, port))
     assert answers(online, uplink) == []
-
-
-def with_port(frame: bytes, port: int) -> bytes:
-    """The frame with another destination port; UDP without, and TCP with a right checksum."""
-    changed = frame[:36] + port.to_bytes(2, "big") + frame[38:]
-    if frame[23] == 17:
-        return changed
-    total = 6 + 20 + sum(int.from_bytes(changed[i : i + 2], "big") for i in range(26, 54, 2))
-    while total > 0xFFFF:
-        total = (total & 0xFFFF) + (total >> 16)
-    return changed[:50] + (total ^ 0xFFFF).to_bytes(2, "big") + changed[52:]
 
 
 def test_the_scan_would_find_an_open_port(bare: World) -> None:
@@ -80,9 +73,7 @@ def test_the_scan_would_find_an_open_port(bare: World) -> None:
     page.listen()
     bare.router.space.ip(f"route add {STRANGER} dev ppp-modem1")
     for protocol, port in ((TCP, 80), (TCP, 81), (UDP, 81)):
-        template = bytes(Ether(src=wire.mac, dst=MODEM_MAC) / IP(src=STRANGER, dst=UPLINK, ttl=9)
-                         / protocol(sport=40000, dport=0, chksum=0))  # fmt: skip
-        wire.socket.send(with_port(template, port))
+        wire.socket.send(with_port(template_of(wire, protocol), port))
     bare.udp(bare.router.space).sendto(b"marker", (PEER, 9))
     found = wire.packets_until(b"marker")
     assert [str(packet[TCP].flags) for packet in found if TCP in packet] == ["SA", "RA"]
@@ -129,7 +120,7 @@ def test_strangers_do_not_join_a_flow(online: World, uplink: Wire) -> None:
     """Only the address and port that a host spoke to may answer (RFC 4787: restricted)."""
     client = online.udp(online.hosts[0], port=5000)
     client.sendto(b"hello", (SERVER, 7000))
-    assert [packet for packet in uplink.frames_until(b"hello")] == []
+    assert list(uplink.frames_until(b"hello")) == []
     probe(uplink, IP(src=STRANGER, dst=UPLINK) / UDP(sport=7000, dport=5000) / b"stranger")
     probe(uplink, IP(src=SERVER, dst=UPLINK) / UDP(sport=7001, dport=5000) / b"stranger")
     probe(uplink, IP(src=SERVER, dst=UPLINK) / UDP(sport=7000, dport=5000) / b"friend")

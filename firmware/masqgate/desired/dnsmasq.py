@@ -26,6 +26,9 @@ def dnsmasq_conf(config: Config, paths: Paths) -> str:
         "no-dhcp-interface=lo",
         "no-hosts",
         f"resolv-file={paths.resolv}",
+        "# Read again when told so (SIGHUP): looking now and then, dnsmasq would miss a second",
+        "# change within one second.",
+        "no-poll",
         f"cache-size={CACHE}",
         "# Names that have no place in the Internet's DNS are not asked there, and answers from",
         "# there do not name addresses of the LAN (DNS rebinding).",
@@ -33,6 +36,8 @@ def dnsmasq_conf(config: Config, paths: Paths) -> str:
         "bogus-priv",
         "stop-dns-rebind",
         "rebind-localhost-ok",
+        "# .test is for laboratories, and never in the Internet's DNS (RFC 6761).",
+        "rebind-domain-ok=/test/",
         *_names(config),
     ]
     if config.lan.dhcp:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -156,17 +156,17 @@ class Applier:
 
     def _apply_dnsmasq(self, config: Config, facts: Facts) -> Iterator[Problem]:
         try:
-            # dnsmasq looks at this one by itself; the other one it reads only at its start.
-            _write(self._paths.resolv, resolv_conf(facts))
+            servers = _write(self._paths.resolv, resolv_conf(facts))
             changed = _write(self._paths.dnsmasq_config, dnsmasq_conf(config, self._paths))
         except OSError as error:
             yield _problem("dnsmasq", "dnsmasq_files", error)
             return
-        if changed or not self._dnsmasq_ok:
-            act: Callable[[str], bool] = (
-                self._services.restart if changed else self._services.start
-            )
-            self._dnsmasq_ok = act(DNSMASQ)
+        if changed:
+            self._dnsmasq_ok = self._services.restart(DNSMASQ)
+        elif servers:
+            self._dnsmasq_ok = self._services.reload(DNSMASQ)
+        elif not self._dnsmasq_ok:
+            self._dnsmasq_ok = self._services.start(DNSMASQ)
         if not self._dnsmasq_ok:
             yield _problem("dnsmasq", "dnsmasq_not_running", f"{DNSMASQ} does not start")
 

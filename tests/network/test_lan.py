@@ -1,0 +1,223 @@
+"""What hosts of the LAN get from the router: addresses, names, the page, and nothing else."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+from dnslib import QTYPE, RR, A, DNSRecord
+from scapy.layers.inet import ICMP, IP, TCP, UDP
+from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6
+
+from tests.lab.netns import Namespace
+
+from .router import CONFIG, LAN, ROUTER, SERVER, World, eventually, facts, link
+from .wire import Wire, with_port
+
+CLIENT = """#!/bin/sh
+[ "$1" = bound ] || exit 0
+echo "$ip $mask $router $dns $domain $lease" > "$FOLDER/$interface.lease"
+ip addr add "$ip/$mask" dev "$interface"
+"""
+
+
+def dhcp(host: Namespace, folder: Path, name: str = "box") -> list[str]:
+    """Ask for an address as any host does; address, mask length, router, DNS, domain, seconds."""
+    script = folder / "client.sh"
+    script.write_text(CLIENT)
+    script.chmod(0o755)
+    host.ip("addr flush dev eth0 scope global")
+    command = ["env", f"FOLDER={folder}", "udhcpc", "-n", "-q", "-f", "-i", "eth0", "-t", "10"]
+    done = host.run([*command, "-T", "1", "-s", str(script), "-x", f"hostname:{name}"])
+    assert done.returncode == 0, done.stderr
+    return (folder / "eth0.lease").read_text().split()
+
+
+def resolve(
+    world: World, host: Namespace, name: str, server: str = ROUTER, patience_s: float = 20
+) -> list[str]:
+    """The addresses of a name, asked by UDP as any host does."""
+    asking = world.udp(host)
+    asking.settimeout(patience_s)
+    asking.sendto(DNSRecord.question(name).pack(), (server, 53))
+    return [str(answer.rdata) for answer in DNSRecord.parse(asking.recv(4096)).rr]
+
+
+def provider(world: World, names: dict[str, str]) -> socket.socket:
+    """The provider's name server, which knows some names; it ends with its socket."""
+    server = world.udp(world.internet, SERVER, 53)
+
+    def serve() -> None:
+        while True:
+            try:
+                data, client = server.recvfrom(4096)
+            except OSError:
+                return
+            answer = DNSRecord.parse(data).reply()
+            name = str(answer.q.qname).rstrip(".")
+            if name in names and answer.q.qtype == QTYPE.A:
+                answer.add_answer(RR(name, rdata=A(names[name]), ttl=60))
+            server.sendto(answer.pack(), client)
+
+    threading.Thread(target=serve, daemon=True).start()
+    return server
+
+
+@pytest.fixture
+def named(online: World) -> World:
+    """The world with the provider's name server known, and dnsmasq answering."""
+    assert online.router.apply(with_dns()) == []
+    eventually(lambda: asks(online), "dnsmasq answers")
+    return online
+
+
+def with_dns() -> dict[str, object]:
+    return {**facts(), "links": [link(dns=[SERVER, "not an address\nnameserver 6.6.6.6"])]}
+
+
+def asks(world: World, name: str = "masqgate.lan", address: str = ROUTER) -> bool:
+    """Whether the router itself finds a name, by its own dnsmasq."""
+    try:
+        return resolve(world, world.router.space, name, "127.0.0.1", 0.5) == [address]
+    except OSError:
+        return False
+
+
+def test_a_host_gets_address_route_names_and_is_listed(named: World, tmp_path: Path) -> None:
+    address, mask, router, dns, domain, seconds = dhcp(named.hosts[0], tmp_path, "abox")
+    assert address.startswith(f"{LAN}.1")
+    assert (mask, router, dns, domain, seconds) == ("24", ROUTER, ROUTER, "lan", "43200")
+    (host,) = named.router.call("hosts")
+    mac = named.hosts[0].run(["cat", "/sys/class/net/eth0/address"]).stdout.strip()
+    assert (host["name"], host["mac"], host["address"]) == ("abox", mac, address)
+    assert resolve(named, named.hosts[1], "abox.lan") == [address]
+
+
+def test_names_are_those_of_the_router_and_of_the_internet(named: World) -> None:
+    server = provider(named, {"www.example.test": "203.0.113.5", "rebind.example": f"{LAN}.12"})
+    host = named.hosts[0]
+    for name in ("masqgate", "masqgate.lan", "MASQGATE.LAN"):
+        assert resolve(named, host, name) == [ROUTER]
+    assert resolve(named, host, "www.example.test") == ["203.0.113.5"]
+    assert resolve(named, host, "rebind.example") == [], "answers do not name addresses of the LAN"
+    assert resolve(named, host, "unknown.lan") == []
+    assert resolve(named, named.router.space, "www.example.test", "127.0.0.1") == ["203.0.113.5"]
+    server.close()
+
+
+def test_hosts_cannot_take_the_names_of_the_router(named: World, tmp_path: Path) -> None:
+    for name in ("masqgate", "wpad", "localhost"):
+        address, *_ = dhcp(named.hosts[0], tmp_path, name)
+        assert address not in resolve(named, named.hosts[1], f"{name}.lan")
+    assert resolve(named, named.hosts[1], "masqgate.lan") == [ROUTER]
+
+
+def test_hostile_host_names_stay_harmless(named: World, tmp_path: Path) -> None:
+    dhcp(named.hosts[0], tmp_path, "<b>x</b>;`$(id)`\\\"' 1.2.3.4")
+    (host,) = named.router.call("hosts")
+    assert all(c.isalnum() or c in ".-_" for c in host["name"])
+
+
+def test_other_domain_and_lan(named: World, tmp_path: Path) -> None:
+    lan = """
+[system]
+hostname = "gate"
+[lan]
+address = "10.20.30.254/16"
+dhcp_first = "10.20.1.1"
+dhcp_last = "10.20.1.9"
+lease_minutes = 2
+domain = "home.example"
+"""
+    assert named.router.apply(with_dns(), CONFIG + lan) == []
+    eventually(lambda: asks(named, address="10.20.30.254"), "dnsmasq started anew")
+    assert named.router.tool("ip", "-4", "-brief", "addr", "show", "br0").split()[2:] == [
+        "10.20.30.254/16"
+    ]
+    host = named.hosts[0]
+    address, mask, router, dns, domain, seconds = dhcp(host, tmp_path)
+    assert address.startswith("10.20.1.")
+    assert (mask, router, dns) == ("16", "10.20.30.254", "10.20.30.254")
+    assert (domain, seconds) == ("home.example", "120")
+    for name in ("gate", "gate.home.example", "masqgate.lan"):
+        assert resolve(named, host, name, router) == ["10.20.30.254"]
+
+
+def test_no_uplink_no_servers_and_a_quick_answer(named: World) -> None:
+    assert named.router.apply(facts(active="", links=[])) == []
+    text = (named.router.run_folder / "resolv.conf").read_text()
+    assert "nameserver" not in text.replace("name servers", "")
+    eventually(lambda: quick(named), "names are refused at once while there is no uplink")
+
+
+def quick(world: World) -> bool:
+    asking = world.udp(world.hosts[0])
+    asking.settimeout(1)
+    asking.sendto(DNSRecord.question("www.example.test").pack(), (ROUTER, 53))
+    try:
+        return DNSRecord.parse(asking.recv(4096)).header.rcode != 0
+    except TimeoutError:
+        return False
+
+
+def test_hostile_name_servers_do_not_get_into_the_file(named: World) -> None:
+    text = (named.router.run_folder / "resolv.conf").read_text()
+    assert [line for line in text.splitlines() if not line.startswith("#")] == [
+        f"nameserver {SERVER}"
+    ]
+
+
+def test_the_lan_reaches_ping_names_and_page_only(named: World) -> None:
+    page = named.tcp(named.router.space, port=80)
+    page.listen()
+    other = named.tcp(named.router.space, port=22)
+    other.listen()
+    host = named.hosts[0]
+    named.tcp(host).connect((ROUTER, 80))
+    named.tcp(host).connect((ROUTER, 53))
+    for port in (22, 443):
+        with pytest.raises(ConnectionRefusedError):
+            named.tcp(host).connect((ROUTER, port))
+    assert host.run(["ping", "-c", "1", "-W", "9", ROUTER]).returncode == 0
+    assert scan(named, host) == [53, 80]
+
+
+def scan(world: World, host: Namespace) -> list[int]:
+    """The TCP ports of the router that take connections from a host; refusals come at once."""
+    wire = Wire(host, "eth0")
+    mac = world.router.tool("cat", "/sys/class/net/br0/address").strip()
+    segment = IP(src=f"{LAN}.11", dst=ROUTER) / TCP(sport=40000, dport=0, chksum=0)
+    template = wire.frame(segment, mac)
+    for port in range(1, 65536):
+        wire.socket.send(with_port(template, port))
+    world.udp(world.router.space).sendto(b"marker", (f"{LAN}.11", 9))
+    accepted = b"\x12"  # SYN and ACK, in the 14th byte of the TCP header
+    taken = [
+        int.from_bytes(data[34:36], "big")
+        for data in wire.data_until(b"marker")
+        if data[23] == socket.IPPROTO_TCP and data[47:48] == accepted
+    ]
+    wire.close()
+    return sorted(set(taken))
+
+
+def test_forged_sources_on_the_lan_get_no_answer(named: World) -> None:
+    wire = Wire(named.hosts[0], "eth0")
+    mac = named.router.tool("cat", "/sys/class/net/br0/address").strip()
+    for source in (
+        "10.1.1.1",
+        ROUTER,
+        f"{LAN}.255",
+        f"{LAN}.0",
+        "8.8.8.8",
+        "127.0.0.1",
+        "0.0.0.0",
+    ):
+        for packet in (ICMP(), UDP(dport=53), TCP(dport=80)):
+            wire.send(IP(src=source, dst=ROUTER) / packet, mac)
+    wire.send(IPv6(src="fe80::99", dst="ff02::1") / ICMPv6EchoRequest(), "33:33:00:00:00:01")
+    named.udp(named.router.space).sendto(b"marker", (f"{LAN}.11", 9))
+    assert [p for p in wire.packets_until(b"marker") if p.src == ROUTER] == []
+    wire.close()
