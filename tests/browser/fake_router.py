@@ -214,8 +214,20 @@ class FakeRouter(Client):
 
 
 class LivelyRouter(FakeRouter):
-    """For demonstrations: time passes, and a link that is up carries traffic."""
+    """For demonstrations: all of it happens today, and time passes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        shift = time.time() - NOW
+        self.now = time.time()
+        self.entries = tuple(
+            msgspec.structs.replace(entry, at=entry.at + shift) for entry in self.entries
+        )
+        self.hosts = tuple(
+            msgspec.structs.replace(host, expires_at=host.expires_at + shift)
+            for host in self.hosts
+        )
 
     def status(self) -> Status:
-        self.now = NOW + time.monotonic() % 86_400
+        self.now = time.time()
         return super().status()

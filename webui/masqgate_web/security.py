@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import hmac
-from collections.abc import Callable
-from typing import ParamSpec
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, ParamSpec
 from urllib.parse import urlencode, urlsplit
 
 from flask import (
@@ -23,9 +23,14 @@ from flask.typing import ResponseReturnValue
 from masqgate.contract.errors import MasqgateError
 from werkzeug.exceptions import BadRequest, Forbidden
 
+from .names import Names
 from .sessions import Message, Session, new_token, well_formed
 from .site import site
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+REFUSED_HOST = "masqgate.refused_host"
 COOKIE = "masqgate"
 POLICY = (
     "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
@@ -47,6 +52,7 @@ P = ParamSpec("P")
 
 def register(app: Flask) -> None:
     """Put the checks before, and the headers after, every request."""
+    app.wsgi_app = _HostGate(app)  # type: ignore[method-assign]
     app.before_request(_check_host)
     app.before_request(_load_session)
     app.before_request(_check_form)
@@ -131,8 +137,22 @@ def go(address: str) -> Response:
     return make_response(answer)
 
 
+class _HostGate:
+    """Looks at the Host header before Flask does, which can't even route with some of them."""
+
+    def __init__(self, app: Flask) -> None:
+        self._inner = app.wsgi_app
+        self._names: Names = app.extensions["masqgate"].names
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if not self._names.allow(environ.get("HTTP_HOST", "")):
+            environ["HTTP_HOST"] = "localhost"
+            environ[REFUSED_HOST] = True
+        return self._inner(environ, start_response)
+
+
 def _check_host() -> None:
-    if not site().names.allow(request.environ.get("HTTP_HOST", "")):
+    if REFUSED_HOST in request.environ:
         raise BadRequest(
             "The router does not go by this name. Use its LAN address, or its own name."
         )

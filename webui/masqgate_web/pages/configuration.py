@@ -31,7 +31,9 @@ def show() -> ResponseReturnValue:
     """The form."""
     config = _in_force()
     values = forms.fields(config, request.args.get("modem", ""))
-    return _form(config, values | _draft("configuration.show"))
+    if draft := _draft("configuration.show"):
+        values |= {"lan.dhcp": ""} | draft
+    return _form(config, values)
 
 
 @blueprint.post("/configuration")

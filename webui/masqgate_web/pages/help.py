@@ -27,7 +27,13 @@ def show() -> ResponseReturnValue:
     names = {"address": address, "name": site().names.hostname, "full": site().names.full}
     places = {key: f"http://{name}{_port()}" for key, name in names.items() if is_plain(name)}
     up = [link for link in status.uplinks if link.name == status.active] if status else []
-    view = {"status": status, "link": next(iter(up), None), "places": places, "large": LARGE}
+    view = {
+        "status": status,
+        "link": next(iter(up), None),
+        "places": places,
+        "large": LARGE,
+        "full": names["full"],
+    }
     page = make_response(render_template("help.html", **view))
     page.headers["Content-Security-Policy"] = f"{POLICY}; connect-src 'self' " + " ".join(
         places.values()  # lets the script reach the router by all its names, and nothing else

@@ -111,4 +111,5 @@ def _afterwards(wanted: str) -> str:
 
 
 def _client() -> str:
-    return request.remote_addr or ""
+    """The caller's address; an IPv4 one stays one on a socket that takes both."""
+    return (request.remote_addr or "").removeprefix("::ffff:")

@@ -1,0 +1,222 @@
+"""What each page shows, over a router that a test sets."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from masqgate.contract.errors import MasqgateError
+from masqgate.contract.status import (
+    Counters,
+    Entry,
+    LinkState,
+    LinkStatus,
+    Reason,
+)
+
+from tests.browser.fake_router import NOW, link
+from tests.unit.web_site import Site, words
+
+PAGES = ("/connections", "/configuration", "/configuration/document", "/log", "/password")
+
+
+@pytest.fixture
+def site() -> Site:
+    return Site()
+
+
+@pytest.mark.parametrize("state", list(LinkState))
+def test_every_state_has_words_reason_and_hint(site: Site, state: LinkState) -> None:
+    site.router.uplinks = (link(state, reason=Reason("x", "The reason.", "The hint.")),)
+    text = words(site.visitor().get("/"))
+    assert "The reason. The hint." in text
+    assert state is LinkState.UP or "Connected" not in text
+
+
+def test_front_page_tells_the_call(site: Site) -> None:
+    site.router.uplinks = (link(LinkState.UP),)
+    text = words(site.visitor().get("/"))
+    for part in (
+        "Connected", "for 12 min 34 s", "198.51.100.23", "33.6 kbit/s", "1.28 MB in this call",
+        "198.51.100.53", "carries the traffic",
+    ):  # fmt: skip
+        assert part in text
+
+
+def test_front_page_counts_down_to_the_next_dial(site: Site) -> None:
+    site.router.uplinks = (link(LinkState.WAITING),)
+    text = words(site.visitor().get("/"))
+    assert "Next dial in 12 s , 2 tried" in text
+    assert "Check the telephone cable." in text
+
+
+def test_what_was_measured_before_the_clock_was_set_has_no_length(site: Site) -> None:
+    site.router.uplinks = (link(LinkState.UP, since_at=40.0),)
+    text = words(site.visitor().get("/"))
+    assert "since the clock was set" in text
+    assert " y" not in text.split("Connected")[1].split("The call is up")[0]
+
+
+def test_live_rate_comes_from_two_looks(site: Site) -> None:
+    visitor = site.visitor()
+    site.router.uplinks = (link(LinkState.UP, counters=Counters(10_000, 0)),)
+    assert "–" in words(visitor.get("/status/live"))
+    site.clock.now += 2
+    site.router.uplinks = (link(LinkState.UP, counters=Counters(16_000, 500)),)
+    page = visitor.get("/status/live")
+    assert "3 kB/s" in words(page)
+    assert "250 B/s" in words(page)
+
+
+def test_a_new_call_begins_a_new_plot(site: Site) -> None:
+    visitor = site.visitor()
+    for count in (1000, 9000):
+        site.router.uplinks = (link(LinkState.UP, counters=Counters(count, count)),)
+        visitor.get("/status/live")
+        site.clock.now += 2
+    site.router.uplinks = (link(LinkState.UP, calls=4, counters=Counters(9500, 9500)),)
+    assert 'class="rx" d=""' in visitor.get("/status/live").text
+
+
+def test_the_uplink_that_works_comes_first(site: Site) -> None:
+    spare = LinkStatus(
+        name="wan", kind="ethernet", state=LinkState.NO_PORT, reason=Reason("x", "No eth1."),
+        since_at=NOW,
+    )  # fmt: skip
+    site.router.uplinks = (spare, link(LinkState.UP))
+    text = site.visitor().get("/").text
+    assert text.index('id="uplink-modem1"') < text.index('id="uplink-wan"')
+
+
+def test_hosts_and_events_are_for_those_who_are_logged_in(site: Site) -> None:
+    stranger, admin = words(site.visitor().get("/")), words(site.admin().get("/"))
+    for secret in ("a-box", "02:00:00:00:00:0a", "Dials 0555123", "CONNECT 33600"):
+        assert secret not in stranger
+    assert "a-box" in admin
+    assert "02:00:00:00:00:0a" in admin
+    assert "Dials 0555123" in admin
+
+
+def test_the_routers_warnings_are_told(site: Site) -> None:
+    site.router.warnings = (Reason("disk_full", "The card is full.", "Delete something."),)
+    site.router.firewall = "failed"
+    text = words(site.visitor().get("/"))
+    assert "The card is full. Delete something." in text
+    assert "The firewall could not be loaded." in text
+
+
+def test_a_router_without_uplinks_says_so(site: Site) -> None:
+    site.router.uplinks = ()
+    assert "No modem and no Ethernet uplink is set up." in words(site.visitor().get("/"))
+
+
+def test_connect_and_disconnect(site: Site) -> None:
+    admin = site.admin()
+    answer = admin.post("/uplinks/connect", {"uplink": "modem1"})
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/")
+    assert "Dialing" in words(admin.get("/"))
+    part = admin.post("/uplinks/disconnect", {"uplink": "modem1"}, headers={"HX-Request": "true"})
+    assert part.status_code == 200
+    assert "Not connected" in words(part)
+    assert site.router.asked[-2:] == [("connect", "modem1"), ("disconnect", "modem1")]
+
+
+@pytest.mark.parametrize("htmx", [True, False])
+def test_a_refused_connect_is_told(site: Site, htmx: bool) -> None:
+    admin = site.admin()
+    refusal = MasqgateError("no_uplink", "There is no such uplink.", "Look at the list.")
+    site.router.refusals["connect"] = refusal
+    headers = {"HX-Request": "true"} if htmx else {}
+    answer = admin.post("/uplinks/connect", {"uplink": "x"}, headers=headers)
+    page = answer if htmx else admin.get("/")
+    assert "There is no such uplink. Look at the list." in words(page)
+    assert "There is no such uplink." not in words(admin.get("/"))
+
+
+def test_connections_show_both_tuples(site: Site) -> None:
+    text = words(site.admin().get("/connections"))
+    assert "b-box 192.168.77.101:49152 203.0.113.80:443 198.51.100.23:1024" in text
+    assert "ICMP" in text
+
+
+def test_no_connections(site: Site) -> None:
+    site.router.connections = ()
+    assert "No host of the LAN has a connection" in words(site.admin().get("/connections/live"))
+
+
+def test_log_is_newest_first_and_filtered(site: Site) -> None:
+    admin = site.admin()
+    text = words(admin.get("/log"))
+    assert text.index("c-box has") < text.index("The router started.")
+    one = words(admin.get("/log?source=system"))
+    assert "The router started." in one
+    assert "c-box has" not in one
+
+
+def test_older_events_on_demand(site: Site) -> None:
+    site.router.entries = tuple(
+        Entry(number=n, at=NOW, source="modem1", code="x", text=f"Event {n}.")
+        for n in range(1, 251)
+    )
+    admin = site.admin()
+    first = admin.get("/log").text
+    assert ("Event 151." in first, "Event 150." in first) == (True, False)
+    assert "limit=200#event-151" in first
+    assert "Event 51." in admin.get("/log?limit=200").text
+    last = admin.get("/log?limit=300").text
+    assert "Event 1." in last
+    assert "older" not in last
+
+
+def test_help_works_for_everybody_and_without_the_supervisor(site: Site) -> None:
+    page = site.visitor().get("/help")
+    assert 'data-probe="http://192.168.77.1/help/probe"' in page.text
+    assert "http://masqgate.lan" in page.headers["Content-Security-Policy"]
+    site.router.failure = MasqgateError("supervisor_unreachable", "Silence.")
+    page = site.visitor().get("/help")
+    assert page.status_code == 200
+    assert "supervisor answers no" in words(page)
+
+
+def test_probes(site: Site) -> None:
+    visitor = site.visitor()
+    assert visitor.get("/help/probe").data == b"reached\n"
+    assert len(visitor.get("/help/probe/large").data) == 65536
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_what_is_not_for_everybody_asks_for_the_password(site: Site, path: str) -> None:
+    answer = site.visitor().get(path)
+    assert answer.status_code == 303
+    assert answer.headers["Location"].startswith("/login?next=")
+    assert site.admin().get(path).status_code == 200
+
+
+def test_silence_of_the_supervisor_keeps_the_frame_and_tries_again(site: Site) -> None:
+    admin = site.admin()
+    site.router.failure = MasqgateError(
+        "supervisor_unreachable", "The supervisor does not answer.", "It restarts by itself."
+    )
+    for path in ("/", *PAGES[:4], "/login"):
+        page = admin.get(path)
+        assert page.status_code == 503, path
+        assert "The supervisor does not answer. It restarts by itself." in words(page)
+        assert 'http-equiv="refresh"' in page.text
+        assert 'aria-label="Pages"' in page.text
+    part = admin.get("/status/live", headers={"HX-Request": "true"})
+    assert part.status_code == 503
+    assert "<html" not in part.text
+
+
+def test_no_such_page(site: Site) -> None:
+    page = site.visitor().get("/nothing")
+    assert page.status_code == 404
+    assert "There is no such page." in words(page)
+    assert site.visitor().get("/uplinks/connect").status_code == 405
+
+
+def test_a_fault_of_ours_is_a_page_without_a_traceback(site: Site) -> None:
+    site.router.uplinks = (msgspec.structs.replace(link(), since_at="then"),)
+    page = site.visitor().get("/")
+    assert page.status_code == 500
+    assert "Traceback" not in page.text
+    assert "The page has a fault." in words(page)
