@@ -18,20 +18,27 @@ def change(supervisor: Supervisor, new: Config, told: str) -> None:
     It is written to the disk first and put in place last, so that a full disk shows before
     anything changes, and a power cut in between brings the old one back.
     """
-    old = supervisor.config
-    staged = supervisor.parts.store.stage(new, old)
     try:
-        _try(supervisor, new)
-        staged.commit()
+        _exchange(supervisor, new)
     except MasqgateError as error:
-        staged.discard()
-        _apply(supervisor, old)
         supervisor.record("config", "config_refused", error.text, "error")
         raise
     supervisor.config_warnings = ()
     supervisor.follow_links()
     supervisor.apply_soon()
     supervisor.record("config", "config_changed", told)
+
+
+def _exchange(supervisor: Supervisor, new: Config) -> None:
+    old = supervisor.config
+    staged = supervisor.parts.store.stage(new, old)
+    try:
+        _try(supervisor, new)
+        staged.commit()
+    except MasqgateError:
+        staged.discard()
+        _apply(supervisor, old)
+        raise
 
 
 def _try(supervisor: Supervisor, new: Config) -> None:
