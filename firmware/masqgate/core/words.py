@@ -215,7 +215,9 @@ def _since(since: float, at: float) -> str:
 
 def _page(status: Status) -> str:
     address = status.lan.address.split("/")[0]
-    note = "" if status.password_set else "; set its password there first"
+    if not address:
+        return "not reachable: the router has no LAN address"
+    note = "" if status.password_set else "; nothing passes until its password is set there"
     return f"http://{address}/{note}"
 
 
