@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -31,6 +32,7 @@ class Processes:
     def __init__(self, paths: Paths) -> None:
         self.calls: list[str] = []
         self._paths = paths
+        self._program = shutil.which("dnsmasq", path="/usr/sbin:/usr/bin") or "dnsmasq"
         self._dnsmasq: subprocess.Popen[bytes] | None = None
 
     def start(self, unit: str) -> bool:
@@ -63,7 +65,7 @@ class Processes:
 
     def _run(self) -> bool:
         log = (self._paths.run / "dnsmasq.log").open("ab")
-        command = ["dnsmasq", "--keep-in-foreground", "-C", str(self._paths.dnsmasq_config)]
+        command = [self._program, "--keep-in-foreground", "-C", str(self._paths.dnsmasq_config)]
         command += [f"--pid-file={self._paths.run}/dnsmasq.pid", "--log-facility=-", "--log-dhcp"]
         self._dnsmasq = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         return self._dnsmasq.poll() is None
