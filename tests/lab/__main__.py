@@ -3,6 +3,7 @@
 python -m tests.lab [run] [--image FILE] [--port N]   the lab, until Ctrl-C
 python -m tests.lab box A curl http://web.example/    a command in a box of the running lab
 python -m tests.lab console                           the router's console
+python -m tests.lab router masqgate status            a command on the router, by its console
 python -m tests.lab cut | state | clear | reset | power
 python -m tests.lab modem silent=yes                  faults of the modem: modem_core.ModemFaults
 python -m tests.lab isp refuse_auth="No credit"       faults of the provider: isp.IspFaults
@@ -39,6 +40,10 @@ Masqgate is up.
   Faults        python -m tests.lab modem silent=yes · isp no_echo=yes · line rate=9600 · clear
   Logs          {logs}
 Ctrl-C ends it all.
+"""
+NOT_READY = """
+Masqgate did not come up. The lab stays as it is: `make console` may tell why, and the logs are
+in {logs}. Ctrl-C ends it all.
 """
 
 
@@ -94,10 +99,20 @@ def run(words: list[str]) -> int:
         forward = Forward(box.namespace, lambda: box.router, PAGE_PORT)
         port = lab.runner.wait(forward.start(options.port))
         lab.say("booting; this takes a minute or two")
-        lab.wait_ready()
-        print(BANNER.format(port=port, logs=options.logs), flush=True)
+        ready = _booted(lab)
+        print((BANNER if ready else NOT_READY).format(port=port, logs=options.logs), flush=True)
         _follow(lab)
     return 0
+
+
+def _booted(lab: Lab) -> bool:
+    """Whether the page came up; if not, why is told, and the lab stays for a look at it."""
+    try:
+        lab.wait_ready()
+    except (LabError, TimeoutError) as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return False
+    return True
 
 
 def _follow(lab: Lab) -> None:

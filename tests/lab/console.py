@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import re
 import shlex
+import threading
 import time
 from dataclasses import dataclass
 from itertools import count
@@ -58,10 +59,11 @@ def unwrap(text: str, mark: str) -> Done | None:
 
 
 class Console:
-    """A shell on the router. Not for two threads at the same time."""
+    """A shell on the router. Commands of several threads wait for one another."""
 
     def __init__(self, line: ConsoleLine) -> None:
         self.line = line
+        self._turn = threading.RLock()
         self._numbers = count(1)
         self._in_shell = False
         self._switched_on = 0
@@ -114,6 +116,10 @@ class Console:
 
     def run(self, command: str, timeout_s: float = RUN_S) -> Done:
         """Run a shell command; LabError if it is not over after `timeout_s` seconds."""
+        with self._turn:
+            return self._run(command, timeout_s)
+
+    def _run(self, command: str, timeout_s: float) -> Done:
         self.shell()
         mark = f"MG{next(self._numbers):06d}E"
         start = self.line.position

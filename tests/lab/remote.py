@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -19,7 +20,7 @@ from .processes import LabError
 from .state import ROOT, alive
 
 SOCKET = "control"
-ANSWER_S = 60.0
+ANSWER_S = 180.0
 
 
 def parse_value(text: str) -> bool | int | float | str | Result | None:
@@ -101,6 +102,7 @@ class Control:
             "line": self._line,
             "clear": self._clear,
             "state": self._state,
+            "router": self._router,
             "reset": lambda words: self._restart(power_cut=False),
             "power": lambda words: self._restart(power_cut=True),
         }
@@ -127,6 +129,13 @@ class Control:
     def _clear(self, words: list[str]) -> str:
         self._lab.clear()
         return "all faults are gone"
+
+    def _router(self, words: list[str]) -> str:
+        command = words[0] if len(words) == 1 else shlex.join(words)
+        done = self._lab.console.run(command, ANSWER_S - 10)
+        if done.code != 0:
+            raise LabError(f"{done.output}\n(exit code {done.code})")
+        return done.output
 
     def _restart(self, *, power_cut: bool) -> str:
         self._lab.restart(power_cut=power_cut)
