@@ -146,7 +146,8 @@ def test_words(name: str, lines: Callable[[], list[str]]) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0, "0 s"), (59.6, "1 min"), (61, "1 min 1 s"), (3600, "1 h"), (90_061, "1 d 1 h"), (-5, "0 s")],
+    [(0, "0 s"), (59.6, "1 min"), (61, "1 min 1 s"), (3600, "1 h"), (90_061, "1 d 1 h"),
+     (-5, "0 s")],
 )  # fmt: skip
 def test_durations(seconds: float, text: str) -> None:
     assert words.duration(seconds) == text

@@ -40,7 +40,7 @@ LAYERS: dict[str, tuple[set[str], set[str], set[str]]] = {
     "console": (
         {"contract", "core", "system"},
         {"msgspec"},
-        {"os", "select", "signal", "subprocess", "termios", "time"},
+        {"os", "pwd", "select", "signal", "subprocess", "termios", "time"},
     ),
 }  # fmt: skip
 

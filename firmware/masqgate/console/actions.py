@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 from collections.abc import Callable
 from pathlib import Path
 
@@ -106,9 +107,11 @@ class Actions:
     def shell(self) -> None:
         """Give a root shell."""
         self._terminal.say("Type 'exit' to come back to the menu.")
-        home = "/root" if Path("/root").is_dir() else "/"
+        user = pwd.getpwuid(os.getuid())
+        home = user.pw_dir if Path(user.pw_dir).is_dir() else "/"
         environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
-        environment |= {"HOME": home, "USER": "root", "LOGNAME": "root", "SHELL": "/bin/sh"}
+        environment |= {name: user.pw_name for name in ("USER", "LOGNAME")}
+        environment |= {"HOME": home, "SHELL": "/bin/sh"}
         if self._terminal.run(["/bin/sh", "-l"], environment, home) == 127:
             self._terminal.say("There was no shell, or its last command was not found.")
 

@@ -15,7 +15,7 @@ from .actions import Actions, Declined, unreachable
 from .terminal import HungUp, Interrupted, Terminal
 
 PROMPT = "masqgate> "
-LOOK_S = 5.0  # between two looks at the state, and the longest that one takes
+LOOK_S = 3.0  # between two looks at the state, and the longest that one takes
 PROBLEMS = 10  # of a refused configuration, that are shown
 
 HELP = (

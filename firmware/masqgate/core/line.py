@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
-LONGEST = 200  # characters of one line
+LONGEST = 40  # characters of one line, so that prompt and line fit 80 columns
 
 
 class Key(Enum):
