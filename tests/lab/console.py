@@ -86,7 +86,8 @@ class Console:
     def leave_shell(self, timeout_s: float = SHELL_S) -> None:
         """Return to the menu and wait until it is quiet; LabError if there is no menu."""
         end = time.monotonic() + timeout_s
-        typed = " stty echo; exit\r" if self._in_shell else "\r"
+        leave = " stty echo; exit\r"  # no key of the menu: no harm there
+        typed = leave if self._in_shell else "\r"
         self._in_shell = False
         while True:
             start = self.line.position
@@ -97,7 +98,7 @@ class Console:
             except LabError:
                 if time.monotonic() >= end:
                     raise
-            typed = "\r"
+            typed = leave
         self._settle()
 
     def shell(self, timeout_s: float = SHELL_S) -> None:

@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 
 from tests.lab import places
+from tests.lab.forward import Forward
 from tests.lab.isp import ACCOUNT
 from tests.lab.lab import Lab
 from tests.lab.netns import Namespace
 from tests.lab.ppp_auth import Credentials
 from tests.lab.processes import LabError
+from tests.lab.remote import Control, ask
 from tests.lab.runner import wait_until
 from tests.lab.state import ROOT, alive
 from tests.lab.world import ROOT as TREE
@@ -100,6 +102,44 @@ def test_echo_servers_answer_by_tcp_and_udp(lab: Lab) -> None:
     )
     done = lab.world.internet.run([sys.executable, "-c", code])
     assert done.stdout.split() == ["hello", "hello"], done.stderr
+
+
+def test_stun_tells_the_caller_its_address(lab: Lab) -> None:
+    code = (
+        "import socket\n"
+        "link = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); link.settimeout(20)\n"
+        f"link.connect(('{places.STUN}', {places.STUN_PORT}))\n"
+        "link.send(bytes.fromhex('000100002112a442') + bytes(12))\n"
+        "print(link.recv(100)[20:24].hex(), link.getsockname()[0])\n"
+    )
+    done = lab.world.internet.run([sys.executable, "-c", code])
+    assert done.stdout.split()[0] == "00200008", done.stderr
+
+
+def test_a_browser_of_this_machine_is_let_in_through_localhost(lab: Lab) -> None:
+    forward = Forward(lab.world.internet, lambda: places.WEB, 80)
+    port = lab.runner.wait(forward.start(0))
+    command = ["curl", "-sS", "--max-time", "60", f"http://127.0.0.1:{port}/"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    lab.runner.call(forward.close)
+    assert done.stdout.strip() == places.WEB, done.stderr
+    assert subprocess.run(command, capture_output=True).returncode != 0
+
+
+def test_another_terminal_sets_faults(lab: Lab) -> None:
+    control = Control(lab)
+    lab.runner.wait(control.start())
+    folder = lab.state.folder
+    ask(folder, "isp", "no_echo=yes", "loss=0.5")
+    faults = lab.isp.isp.faults
+    assert (faults.no_echo, faults.loss) == (True, 0.5)
+    with pytest.raises(LabError, match="no such provider fault: nonsense"):
+        ask(folder, "isp", "nonsense=1")
+    with pytest.raises(LabError, match="cannot 'dance'"):
+        ask(folder, "dance")
+    ask(folder, "clear")
+    assert (faults.no_echo, faults.loss) == (False, 0.0)
+    lab.runner.call(control.close)
 
 
 def test_boxes_get_addresses_names_and_a_resolver_of_their_own(lab: Lab, router: None) -> None:

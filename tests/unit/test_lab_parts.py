@@ -239,6 +239,10 @@ def test_the_menu_is_left_for_the_shell_and_returned_to(runner: Runner, tmp_path
         assert router.in_menu
     shell.leave_shell()
     assert router.in_menu
+    shell.shell()
+    shell.lost()
+    shell.leave_shell()
+    assert router.in_menu
 
 
 def test_a_file_is_written_whole(runner: Runner, tmp_path: Path) -> None:
