@@ -23,11 +23,13 @@ def compile_tree(interpreter: Path, tree: Path, folder: str) -> None:
     loader = next(root.glob("usr/lib/*-linux-gnu/ld-linux-*.so.?"))
     run(
         [
+            # Sets of constants are stored in the order of their hashes.
+            *("env", "-i", "PYTHONHASHSEED=0"),
             loader,
             "--library-path",
             loader.parent,
             root / "usr/bin/python3.13",
-            "-I",
+            *("-s", "-P"),
             "-c",
             _COMPILE,
             tree / folder,

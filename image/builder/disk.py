@@ -5,9 +5,10 @@ from importlib import util
 from pathlib import Path
 from types import ModuleType
 
+from .epoch import settle_times
 from .kernel import make_device_trees
 from .layer import IMAGE_DIR, REPOSITORY, run
-from .layout import IMAGE_BYTES
+from .layout import IMAGE_BYTES, PARTITIONS
 
 _FIRMWARE = ("bootcode.bin", "start.elf", "fixup.dat", "start4.elf", "fixup4.dat")
 _ENVIRONMENT_BYTES = 0x4000
@@ -67,6 +68,7 @@ def make_disk(boot: Path, slot: Path, work: Path, image: Path) -> None:
         ]
     )
     made = output / "masqgate.img"
+    settle_times(made, PARTITIONS["slot-a"][0], (path.name for path in slot.iterdir()))
     run(["truncate", "--size", str(IMAGE_BYTES), made])
     run(["fallocate", "--dig-holes", made])
     made.replace(image)

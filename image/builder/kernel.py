@@ -1,6 +1,7 @@
 """Kernel, initramfs and device trees: what a slot and the boot partition hold besides the root."""
 
 import gzip
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -76,6 +77,8 @@ def make_initramfs(base: Path, tree: Path, target: Path, work: Path) -> None:
 
 def _pack(root: Path, target: Path) -> None:
     names = sorted(path.relative_to(root).as_posix() for path in root.rglob("*"))
+    for name in names:
+        os.utime(root / name, (0, 0), follow_symlinks=False)
     archive = subprocess.run(
         ["cpio", "--quiet", "-o", "-H", "newc", "-R", "0:0", "--reproducible"],
         cwd=root,

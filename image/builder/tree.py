@@ -62,6 +62,11 @@ def _base_files(tree: Path) -> None:
     for name in ("data", "dev", "proc", "sys", "run", "tmp", "root", "mnt", "var/log", "var/tmp"):
         (tree / name).mkdir(parents=True, exist_ok=True)
     (tree / "root").chmod(0o700)
+    for name in ("tmp", "var/tmp"):
+        (tree / name).chmod(0o1777)
+    for name, target in (("var/run", "/run"), ("var/lock", "/run/lock")):
+        remove(tree / name)
+        (tree / name).symlink_to(target)
 
 
 def _remove_patterns(tree: Path) -> None:
