@@ -47,6 +47,14 @@ def test_packets_of_no_flow_do_not_slip_past_the_masquerade(online: World, uplin
     inside.close()
 
 
+def test_without_masquerade_nothing_leaves(online: World, uplink: Wire) -> None:
+    """The last chain alone keeps private sources in, should the masquerade be missing."""
+    online.router.tool("nft", "flush", "chain", "inet", "masqgate", "translate")
+    online.udp(online.hosts[0]).sendto(b"un-NATed", (SERVER, 9))
+    online.udp(online.router.space).sendto(b"marker", (SERVER, 9))
+    assert uplink.packets_until(b"marker") == []
+
+
 def test_a_tcp_flow_of_an_earlier_call_is_reset_at_once(online: World) -> None:
     inside = Wire(online.hosts[0], "eth0")
     segment = TCP(sport=9, dport=80, flags="PA", seq=100, ack=200)

@@ -123,18 +123,20 @@ Change = (
 
 def network(config: Config, facts: Facts) -> Network:
     """What bridge, addresses, routes and sysctls are to be."""
-    outside = {link.port for link in config.ethernets if link.enabled}
-    members = tuple(sorted(set(facts.ports) - outside))
-    uplinks = tuple(port for port in sorted(facts.ports) if port in outside)
-    static = [link for link in config.ethernets if link.port in uplinks and link.address != "dhcp"]
+    # A configured uplink's port stays out of the bridge even when the uplink is off: the
+    # provider's line may be plugged in.
+    outside = {link.port: link for link in config.ethernets if link.port in facts.ports}
+    members = tuple(sorted(set(facts.ports) - set(outside)))
+    static = [link for link in outside.values() if link.enabled and link.address != "dhcp"]
     addresses = [Address(BRIDGE, str(config.lan.interface))]
     addresses += [Address(link.port, static_address(link)) for link in static]
+    leased = {link.port for link in outside.values() if link.enabled} - {s.port for s in static}
     return Network(
         bridge=BRIDGE,
         members=members,
-        uplinks=uplinks,
+        uplinks=tuple(sorted(port for port, link in outside.items() if link.enabled)),
         addresses=tuple(addresses),
-        owned=(BRIDGE, *members, *(link.port for link in static)),
+        owned=(BRIDGE, *members, *sorted(set(outside) - leased)),
         routes=tuple(_default_route(config, facts)),
         sysctls=tuple(
             Sysctl(path, value)

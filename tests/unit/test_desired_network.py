@@ -1,0 +1,209 @@
+"""Bridge, addresses, routes and sysctls: what is wanted, and the way from what is there."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from masqgate.contract.document import parse
+from masqgate.contract.status import LinkState, LinkStatus, Reason
+from masqgate.desired.facts import Facts
+from masqgate.desired.network import (
+    Actual,
+    AddAddress,
+    Address,
+    AddRoute,
+    Change,
+    CreateBridge,
+    Network,
+    RemoveAddress,
+    RemoveRoute,
+    Route,
+    SetMaster,
+    SetSysctl,
+    SetUp,
+    Sysctl,
+    closed,
+    diff,
+    network,
+)
+
+MODEM = '[[uplink]]\nkind = "modem"\nname = "modem1"\nport = "/dev/ttyAMA0"\nnumber = "1"\n'
+FIBRE = '[[uplink]]\nkind = "ethernet"\nname = "fibre"\nport = "eth1"\n'
+STATIC = FIBRE + 'address = "203.0.113.5/24"\ngateway = "203.0.113.1"\n'
+DEFAULT = "0.0.0.0/0"
+
+
+def up(name: str, **more: str) -> LinkStatus:
+    kind = "ethernet" if name == "fibre" else "modem"
+    interface = "eth1" if name == "fibre" else f"ppp-{name}"
+    return msgspec.convert(
+        {
+            "name": name, "kind": kind, "state": LinkState.UP, "reason": Reason("up", "Up."),
+            "since_at": 0.0, "interface": interface, **more,
+        },
+        LinkStatus,
+    )  # fmt: skip
+
+
+def facts(*links: LinkStatus, active: str = "") -> Facts:
+    return Facts(active=active, links=links, ports=("eth0", "eth1"), password_set=True)
+
+
+def test_all_ports_are_in_the_bridge_but_uplinks() -> None:
+    assert network(parse(MODEM), facts()).members == ("eth0", "eth1")
+    wanted = network(parse(FIBRE + MODEM), facts())
+    assert (wanted.members, wanted.uplinks) == (("eth0",), ("eth1",))
+    off = network(parse(FIBRE + "enabled = false\n"), facts())
+    assert off.members == ("eth0",), "a port that is off is no LAN port: it may hang on a fibre"
+
+
+def test_the_default_route_is_that_of_the_active_uplink() -> None:
+    modem, fibre = up("modem1"), up("fibre", peer="203.0.113.1")
+    config = parse(FIBRE + MODEM)
+    assert network(config, facts(modem, fibre, active="modem1")).routes == (
+        Route(DEFAULT, "ppp-modem1"),
+    )
+    assert network(config, facts(modem, fibre, active="fibre")).routes == (
+        Route(DEFAULT, "eth1", "203.0.113.1"),
+    )
+    assert network(config, facts(modem, fibre)).routes == ()
+    assert network(config, facts(active="modem1")).routes == (), "nobody has told of it"
+
+
+@pytest.mark.parametrize("gateway", ["", "0.0.0.0", "nonsense", "224.0.0.1", "255.255.255.255"])
+def test_a_gateway_that_is_none_makes_no_route(gateway: str) -> None:
+    hostile = up("fibre", peer=gateway)
+    assert network(parse(FIBRE), facts(hostile, active="fibre")).routes == ()
+
+
+def test_a_static_uplink_has_its_address_and_no_other() -> None:
+    wanted = network(parse(STATIC), facts())
+    assert Address("eth1", "203.0.113.5/24") in wanted.addresses
+    assert "eth1" in wanted.owned
+    assert "eth1" not in network(parse(FIBRE), facts()).owned, "the DHCP client's"
+
+
+def test_forwarding_comes_first_and_can_be_kept_off() -> None:
+    wanted = network(parse(MODEM), facts())
+    assert wanted.sysctls[0] == Sysctl("net/ipv4/ip_forward", "1")
+    assert closed(wanted).sysctls[0] == Sysctl("net/ipv4/ip_forward", "0")
+    assert closed(wanted).sysctls[1:] == wanted.sysctls[1:]
+
+
+def test_timeouts_obey_the_rfcs() -> None:
+    values = {s.path.rpartition("nf_conntrack_")[2]: s.value for s in network_sysctls()}
+    assert int(values["udp_timeout"]) >= 120
+    assert int(values["udp_timeout_stream"]) >= 120
+    assert int(values["tcp_timeout_established"]) >= 2 * 3600 + 4 * 60
+    assert int(values["tcp_timeout_syn_sent"]) >= 240
+    assert int(values["icmp_timeout"]) >= 60
+
+
+def network_sysctls() -> tuple[Sysctl, ...]:
+    return network(parse(MODEM), facts()).sysctls
+
+
+def test_a_new_default_route_takes_the_place_of_the_old_one() -> None:
+    config = parse(FIBRE + MODEM)
+    wanted = network(config, facts(up("modem1"), active="modem1"))
+    actual = msgspec.structs.replace(
+        reached(wanted),
+        routes=frozenset({Route(DEFAULT, "eth1", "203.0.113.1")}),
+        links=reached(wanted).links | {"ppp-modem1"},
+    )
+    assert diff(wanted, actual) == (AddRoute(Route(DEFAULT, "ppp-modem1")),)
+
+
+def test_the_old_route_goes_even_if_the_new_interface_is_gone() -> None:
+    wanted = network(parse(FIBRE + MODEM), facts(up("modem1"), active="modem1"))
+    old = Route(DEFAULT, "eth1", "203.0.113.1")
+    actual = msgspec.structs.replace(
+        reached(wanted), routes=frozenset({old}), links=reached(wanted).links - {"ppp-modem1"}
+    )
+    assert diff(wanted, actual)[0] == RemoveRoute(old)
+
+
+def test_a_port_that_became_an_uplink_leaves_the_bridge_first() -> None:
+    before = reached(network(parse(MODEM), facts()))
+    changes = diff(network(parse(FIBRE + MODEM), facts()), before)
+    assert changes[0] == SetMaster("eth1", "")
+
+
+def nothing() -> Actual:
+    return Actual(frozenset({"lo", "eth0", "eth1"}), frozenset(), {}, frozenset(), frozenset(), {})
+
+
+def reached(wanted: Network) -> Actual:
+    """What is there when everything was done."""
+    names = {wanted.bridge, *wanted.members, *wanted.uplinks}
+    return Actual(
+        frozenset(names | {route.interface for route in wanted.routes}),
+        frozenset(names),
+        dict.fromkeys(wanted.members, wanted.bridge),
+        frozenset(wanted.addresses),
+        frozenset(wanted.routes),
+        {sysctl.path: sysctl.value for sysctl in wanted.sysctls},
+    )
+
+
+def make(actual: Actual, change: Change) -> Actual:
+    """What a kernel that obeys makes of a change."""
+    new = msgspec.structs.replace
+    if isinstance(change, CreateBridge):
+        return new(actual, links=actual.links | {change.bridge})
+    if isinstance(change, SetMaster):
+        masters = {k: v for k, v in actual.masters.items() if k != change.interface}
+        masters |= {change.interface: change.master} if change.master else {}
+        return new(actual, masters=masters)
+    if isinstance(change, SetUp):
+        return new(actual, up=actual.up | {change.interface})
+    if isinstance(change, AddAddress):
+        return new(actual, addresses=actual.addresses | {change.address})
+    if isinstance(change, RemoveAddress):
+        return new(actual, addresses=actual.addresses - {change.address})
+    if isinstance(change, AddRoute):
+        others = {r for r in actual.routes if r.destination != change.route.destination}
+        return new(actual, routes=frozenset({*others, change.route}))
+    if isinstance(change, RemoveRoute):
+        return new(actual, routes=actual.routes - {change.route})
+    assert isinstance(change, SetSysctl)
+    return new(actual, sysctls={**actual.sysctls, change.sysctl.path: change.sysctl.value})
+
+
+names = st.sampled_from(["br0", "eth0", "eth1", "eth2", "ppp-modem1", "wlan0"])
+addresses = st.sampled_from(["192.168.77.1/24", "10.0.0.1/8", "203.0.113.5/24"])
+routes = st.builds(
+    Route, st.sampled_from([DEFAULT, "10.0.0.0/8"]), names, st.sampled_from(["", "203.0.113.1"])
+)
+states = st.builds(
+    Actual,
+    links=st.just(frozenset({"lo", "eth0", "eth1", "ppp-modem1"})),
+    up=st.frozensets(names),
+    masters=st.dictionaries(names, st.sampled_from(["br0", "br9"])),
+    addresses=st.frozensets(st.builds(Address, names, addresses)),
+    routes=st.frozensets(routes),
+    sysctls=st.just({}),
+)
+
+
+@given(states, st.sampled_from([MODEM, FIBRE, FIBRE + MODEM, STATIC]), st.booleans())
+def test_whatever_is_there_becomes_what_is_wanted(
+    actual: Actual, document: str, dialed: bool
+) -> None:
+    known = facts(up("modem1"), active="modem1" if dialed else "")
+    wanted = network(parse(document), known)
+    for change in diff(wanted, actual):
+        actual = make(actual, change)
+    assert diff(wanted, actual) == ()
+    assert set(actual.routes) == set(wanted.routes)
+    members = {name for name, master in actual.masters.items() if master == "br0"}
+    assert members == set(wanted.members)
+
+
+def test_nothing_is_to_do_when_all_is_done() -> None:
+    wanted = network(parse(STATIC + MODEM), facts(up("modem1"), active="modem1"))
+    assert diff(wanted, reached(wanted)) == ()
+    changes = diff(wanted, nothing())
+    assert changes[0] == CreateBridge("br0")
