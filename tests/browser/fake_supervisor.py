@@ -34,7 +34,7 @@ class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
 
     def __init__(self, path: Path, router: FakeRouter) -> None:
         super().__init__(str(path), _Handler)
-        self._verbs = verbs(router)
+        self.router = router
 
     def answer(self, payload: bytes) -> calls.Reply:
         """Do one call."""
@@ -43,7 +43,7 @@ class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         assert call.web, f"the page may not call {call.name}"
         arguments = from_json(bytes(request.arguments), call.arguments)
         try:
-            result = self._verbs[call.name](arguments)
+            result = verbs(self.router)[call.name](arguments)
         except MasqgateError as error:
             failure = calls.Failure(error.code, error.text, error.hint, error.problems)
             return calls.Reply(failure=failure)
@@ -73,6 +73,17 @@ class FakeSupervisor:
         self._path = path
         self._router = router
         self._server: _Server | None = None
+
+    def use(self, router: FakeRouter) -> None:
+        """Serve another router from now on."""
+        self._router = router
+        if self._server:
+            self._server.router = router
+
+    @property
+    def running(self) -> bool:
+        """Whether it listens."""
+        return self._server is not None
 
     def start(self) -> None:
         """Listen on the socket."""
