@@ -110,7 +110,7 @@ class Actions:
         user = pwd.getpwuid(os.getuid())
         home = user.pw_dir if Path(user.pw_dir).is_dir() else "/"
         environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
-        environment |= {name: user.pw_name for name in ("USER", "LOGNAME")}
+        environment |= dict.fromkeys(("USER", "LOGNAME"), user.pw_name)
         environment |= {"HOME": home, "SHELL": "/bin/sh"}
         if self._terminal.run(["/bin/sh", "-l"], environment, home) == 127:
             self._terminal.say("There was no shell, or its last command was not found.")

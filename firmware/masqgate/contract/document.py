@@ -14,6 +14,7 @@ from .config import VERSION, Config, Ethernet, Lan, Modem, System
 from .errors import InvalidConfig, Problem
 from .rules import check
 from .secret import HIDDEN
+from .wording import sentence
 
 MAX_DOCUMENT = 64 * 1024
 _KINDS: dict[str, type[msgspec.Struct]] = {"modem": Modem, "ethernet": Ethernet}
@@ -119,12 +120,16 @@ def _table(path: str, value: Any, kind: type[msgspec.Struct]) -> list[Problem]:
         try:
             convert(value[field.encode_name], field.type)
         except msgspec.ValidationError as error:
-            problems.append(Problem(where, "bad_value", f"{error}.", _choices(field.type)))
+            text = sentence(str(error))
+            problems.append(Problem(where, "bad_value", text, _choices(field.type)))
     return problems
 
 
 def _choices(kind: Any) -> str:
-    options = [option for option in get_args(kind) if isinstance(option, str | int)]
+    parts = get_args(kind)
+    if parts and parts[-1] is Ellipsis:  # a list: what its items may be
+        parts = get_args(parts[0])
+    options = [option for option in parts if isinstance(option, str | int)]
     return f"One of: {', '.join(map(str, options))}." if options else ""
 
 
