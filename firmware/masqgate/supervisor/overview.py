@@ -38,12 +38,7 @@ def overview(supervisor: Supervisor) -> Status:
 def _ports(supervisor: Supervisor) -> tuple[str, ...]:
     """The Ethernet ports that are no uplink: those of the bridge."""
     uplinks = {link.port for link in supervisor.config.ethernets if link.enabled}
-    try:
-        ports = supervisor.parts.applier.ports()
-    except Exception:
-        log.exception("the Ethernet ports cannot be listed")
-        return ()
-    return tuple(port for port in ports if port not in uplinks)
+    return tuple(port for port in supervisor.ports if port not in uplinks)
 
 
 def _hosts(supervisor: Supervisor) -> tuple[Host, ...]:

@@ -52,6 +52,7 @@ class Supervisor:
         self.config = Config()
         self.links: dict[str, LinkStatus] = {}
         self.active = ""
+        self.ports: tuple[str, ...] = ()  # Ethernet interfaces, as of the last apply
         self.firewall: Literal["open", "closed", "failed"] = "closed"
         self.problems: tuple[Problem, ...] = ()
         self.config_warnings: tuple[Reason, ...] = ()
@@ -131,6 +132,7 @@ class Supervisor:
     def apply(self) -> tuple[Problem, ...]:
         """Apply the desired state now; what could not be done is told, kept and tried again."""
         self._settling = set()
+        self.parts.heartbeat.alive()  # what comes may take long on a small board
         before, self.problems = self.problems, self._applied()
         self._tell_problems(before)
         self._guard_firewall()
@@ -167,7 +169,14 @@ class Supervisor:
             log.error("%s", text)
             self.record("system", "dialers_not_told", text, "error")
             self._timers.set("links", self._now() + RETRY_S)
-        self.parts.watcher.update(self.config)
+        except Exception:
+            log.exception("the dialers could not be told their configuration")
+            self._timers.set("links", self._now() + RETRY_S)
+        try:
+            self.parts.watcher.update(self.config)
+        except Exception:
+            log.exception("the Ethernet uplinks could not be told their configuration")
+            self._timers.set("links", self._now() + RETRY_S)
 
     def record(self, source: str, code: str, text: str, level: str = "info") -> None:
         """Keep an event in the history."""
@@ -229,10 +238,11 @@ class Supervisor:
         """Choose the uplink, and apply; never raises."""
         self._choose()
         try:
+            self.ports = self.parts.applier.ports()
             facts = Facts(
                 active=self.active,
                 links=tuple(self.links.values()),
-                ports=self.parts.applier.ports(),
+                ports=self.ports,
                 password_set=self.parts.passwords.is_set,
             )
             return self.parts.applier.apply(self.config, facts)
@@ -249,6 +259,7 @@ class Supervisor:
         text = f"Traffic goes through {chosen}." if chosen else "No uplink is up."
         self.record("system", "uplink_chosen", text)
         log.info("%s", text)
+        self.parts.heartbeat.status(text)
 
     def _guard_firewall(self) -> None:
         """Close the firewall if its rules could not be put in force."""

@@ -159,16 +159,20 @@ class Line:
     def _run(self) -> None:
         attempts = 0
         while not self._closing.is_set():
-            sock = self._connect()
-            if sock is None:
-                if attempts % START_EVERY == 0:
-                    self._start()
-                attempts += 1
-                self._closing.wait(RETRY_S)
-                continue
-            attempts = 0
-            self._follow(sock)
+            try:
+                attempts = self._attempt(attempts)
+            except Exception:
+                log.exception("dialer %s", self._name)
             self._closing.wait(RETRY_S)
+
+    def _attempt(self, attempts: int) -> int:
+        """Connect and follow, or see to it that the unit runs; return the attempts in vain."""
+        if sock := self._connect():
+            self._follow(sock)
+            return 0
+        if attempts % START_EVERY == 0:
+            self._start()
+        return attempts + 1
 
     def _connect(self) -> socket.socket | None:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)

@@ -83,7 +83,11 @@ class Server:
                 log.warning("the socket: %s", error)
                 time.sleep(0.1)
                 continue
-            self._admit(sock)
+            try:
+                self._admit(sock)
+            except Exception:
+                log.exception("a caller could not be admitted")
+                sock.close()
 
     def _admit(self, sock: socket.socket) -> None:
         peer = _peer(sock)
