@@ -8,6 +8,9 @@ python -m tests.lab cut | state | clear | reset | power
 python -m tests.lab modem silent=yes                  faults of the modem: modem_core.ModemFaults
 python -m tests.lab isp refuse_auth="No credit"       faults of the provider: isp.IspFaults
 python -m tests.lab line rate=9600 delay_s=0.5        the line's rate (bit/s) and delay
+
+With several labs on one machine, LAB=mg1 in the environment chooses one (`make run` tells its
+name); the newest is taken otherwise.
 """
 
 from __future__ import annotations
@@ -32,7 +35,7 @@ from .world import ROOT
 PORT = 8080
 PAGE_PORT = 80
 BANNER = """
-Masqgate is up.
+Masqgate is up, in the lab {lab}.
   Admin page    http://localhost:{port}/
   Console       make console          (Ctrl-] leaves it)
   In a box      make box BOX=A CMD='curl -s http://web.example/'
@@ -56,7 +59,7 @@ def main(words: list[str]) -> int:
         if do in ("help", "-h", "--help"):
             print(__doc__)
             return 0
-        folder = find_lab()
+        folder = find_lab(os.environ.get("LAB", ""))
         if do == "console":
             attach(folder / "console")
         elif do == "box":
@@ -100,7 +103,12 @@ def run(words: list[str]) -> int:
         port = lab.runner.wait(forward.start(options.port))
         lab.say("booting; this takes a minute or two")
         ready = _booted(lab)
-        print((BANNER if ready else NOT_READY).format(port=port, logs=options.logs), flush=True)
+        print(
+            (BANNER if ready else NOT_READY).format(
+                port=port, logs=options.logs, lab=lab.state.name
+            ),
+            flush=True,
+        )
         _follow(lab)
     return 0
 

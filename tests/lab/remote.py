@@ -45,12 +45,12 @@ def parse_faults(pairs: Sequence[str]) -> dict[str, Any]:
     return {name: parse_value(value) for name, value in (pair.split("=", 1) for pair in pairs)}
 
 
-def find_lab(root: Path = ROOT) -> Path:
-    """Return the folder of the newest running lab; LabError if none runs."""
+def find_lab(name: str = "", root: Path = ROOT) -> Path:
+    """Return the folder of the lab `name`, or of the newest; LabError if it does not run."""
     folders = [f for f in root.iterdir() if (f / SOCKET).exists()] if root.is_dir() else []
-    running = [folder for folder in folders if alive(folder)]
+    running = [f for f in folders if alive(f) and name in ("", f.name)]
     if not running:
-        raise LabError("no lab is running: start one with `make run`")
+        raise LabError(f"no lab {name} is running: start one with `make run`".replace("  ", " "))
     return max(running, key=lambda folder: (folder / SOCKET).stat().st_mtime)
 
 

@@ -370,13 +370,15 @@ def test_a_pid_that_was_used_again_is_spared(tmp_path: Path) -> None:
 def test_a_running_lab_is_left_alone_and_found(tmp_path: Path) -> None:
     root = tmp_path / "run"
     with pytest.raises(LabError, match="no lab is running"):
-        find_lab(root)
+        find_lab(root=root)
     folder = root / "mg3"
     folder.mkdir(parents=True)
     (folder / "owner").write_text(f"{os.getpid()} {state.start_time(os.getpid())}\n")
     (folder / "control").touch()
     assert state.sweep(root) == []
-    assert find_lab(root) == folder
+    assert find_lab(root=root) == find_lab("mg3", root) == folder
+    with pytest.raises(LabError, match="no lab mg4 is running"):
+        find_lab("mg4", root)
 
 
 def test_the_loops_exceptions_reach_the_caller(runner: Runner) -> None:
