@@ -1,0 +1,221 @@
+"""The supervisor as the process that runs on the router: real kernel, real rules, systemd played.
+
+It lives in network and mount namespaces of its own; the dialer is played on a real socket.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from masqgate.contract.client import Client
+from masqgate.contract.errors import MasqgateError
+from masqgate.contract.paths import Paths
+from masqgate.contract.status import LinkState
+
+from tests.unit.router import DEADLINE_S, DOCUMENT, FakeDialer, link, until
+
+ROOT = Path(__file__).resolve().parents[2]
+# A namespace that stays while supervisors come and go, with a LAN port and a call's interface.
+KEEPER = """\
+mount -t sysfs sysfs /sys && ip link set lo up
+ip link add eth0 type veth peer name far
+ip tuntap add dev ppp-modem1 mode tun
+ip addr add 198.51.100.7/32 peer 198.51.100.1/32 dev ppp-modem1 && ip link set ppp-modem1 up
+echo ready; exec sleep 100000
+"""
+
+
+class Board:
+    """The router's namespaces, folders and service manager."""
+
+    def __init__(self, folder: Path) -> None:
+        self.paths = Paths(folder / "run", folder / "data", folder / "share")
+        for path in (self.paths.run, self.paths.share, self.paths.config.parent):
+            path.mkdir(parents=True)
+        for name in ("config.toml", "closed.nft"):
+            text = (ROOT / "rootfs-overlay/usr/share/masqgate" / name).read_text()
+            (self.paths.share / name).write_text(text)
+        self.paths.config.write_text(DOCUMENT)
+        self.paths.password.write_text("scrypt$16384$8$1$AAAA$AAAA\n")
+        self.client = Client(self.paths.socket, DEADLINE_S)
+        self._tools = folder / "tools"
+        self._tools.mkdir()
+        (self._tools / "systemctl").write_text("#!/bin/sh\nexit 0\n")
+        (self._tools / "systemctl").chmod(0o755)
+        self.told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.told.bind(str(folder / "notify"))
+        self.told.settimeout(DEADLINE_S)
+        self._notify = str(folder / "notify")
+        self._log = (folder / "log").open("ab")
+        self.keeper = subprocess.Popen(
+            ["unshare", "--net", "--mount", "sh", "-ec", KEEPER],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert self.keeper.stdout is not None
+        if self.keeper.stdout.readline() != "ready\n":
+            self.keeper.wait()
+            assert self.keeper.stderr is not None
+            pytest.skip(f"no namespaces here: {self.keeper.stderr.read().strip()}")
+        self._inside = ["nsenter", f"--target={self.keeper.pid}", "--net", "--mount"]
+        self.supervisor: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start a supervisor, and wait until it says that it is ready."""
+        environment = {
+            **os.environ,
+            "PATH": f"{self._tools}:{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT / "firmware"),
+            "MASQGATE_RUN": str(self.paths.run),
+            "MASQGATE_DATA": str(self.paths.data),
+            "MASQGATE_SHARE": str(self.paths.share),
+            "NOTIFY_SOCKET": self._notify,
+            "WATCHDOG_USEC": "3000000",
+        }
+        self.supervisor = subprocess.Popen(
+            [*self._inside, sys.executable, "-m", "masqgate.supervisor"],
+            env=environment, cwd="/", stdout=self._log, stderr=self._log,
+        )  # fmt: skip
+        self.wait_told("READY=1")
+
+    def wait_told(self, what: str) -> None:
+        """Wait until the service manager is told something."""
+        while what not in self.told.recv(4096).decode().splitlines():
+            pass
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        """End the supervisor by a signal; return how it ended."""
+        assert self.supervisor is not None
+        self.supervisor.send_signal(number)
+        return self.supervisor.wait(DEADLINE_S)
+
+    def run(self, *command: str) -> str:
+        """Run a command in the router's namespaces; return what it prints."""
+        done = subprocess.run(
+            [*self._inside, *command], capture_output=True, text=True, timeout=DEADLINE_S,
+            check=True,
+        )  # fmt: skip
+        return done.stdout
+
+    def rules(self) -> str:
+        return self.run("nft", "--stateless", "list", "ruleset")
+
+    def routes(self) -> str:
+        return self.run("ip", "route", "show", "proto", "77")
+
+    def close(self) -> None:
+        for process in (self.supervisor, self.keeper):
+            if process is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+                process.wait(DEADLINE_S)
+        self.told.close()
+        self._log.close()
+
+
+@pytest.fixture
+def board() -> Iterator[Board]:
+    if os.geteuid() != 0:
+        pytest.skip("network namespaces need root")
+    with tempfile.TemporaryDirectory(prefix="masqgate-") as folder:
+        made = Board(Path(folder))
+        dialer = FakeDialer(made.paths, "modem1", link())
+        try:
+            yield made
+        finally:
+            dialer.close()
+            made.close()
+
+
+def test_it_brings_the_router_up_and_tells_the_service_manager(board: Board) -> None:
+    board.start()
+    status = board.client.status()
+    assert (status.active, status.firewall, status.warnings) == ("modem1", "open", ())
+    assert status.lan.ports == ("eth0", "far")
+    assert "192.168.77.1/24" in board.run("ip", "addr", "show", "br0")
+    assert "default" in board.routes()
+    assert "masquerade" in board.rules()
+    board.wait_told("WATCHDOG=1")
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_its_end_and_return_disturb_neither_route_nor_rules(board: Board, number: int) -> None:
+    board.start()
+    before = (board.rules(), board.routes())
+    watcher = subprocess.Popen(
+        ["nsenter", f"--target={board.keeper.pid}", "--net", "ip", "monitor", "route", "address"],
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert board.end(number) == (-number if number == signal.SIGKILL else 0)
+        assert (board.rules(), board.routes()) == before
+        board.start()
+        assert board.client.status().active == "modem1"
+        assert (board.rules(), board.routes()) == before
+    finally:
+        watcher.terminate()
+        seen, _ = watcher.communicate(timeout=DEADLINE_S)
+    assert "Deleted" not in seen
+
+
+def test_a_call_that_ends_meanwhile_is_noticed_by_the_next_supervisor(board: Board) -> None:
+    board.start()
+    board.end(signal.SIGKILL)
+    dialer = FakeDialer(board.paths, "modem1", link(state=LinkState.WAITING))
+    board.start()
+    until(lambda: board.client.status().uplinks[0].state is LinkState.WAITING)
+    assert board.client.status().active == ""
+    assert "default" not in board.routes()
+    dialer.close()
+
+
+def test_a_configuration_is_put_in_force_in_the_kernel_and_taken_back(board: Board) -> None:
+    board.start()
+    other = DOCUMENT.replace('"192.168.77.1/24"', '"10.1.0.1/16"\ndhcp = false')
+    board.client.config_apply(other)
+    assert "10.1.0.1/16" in board.run("ip", "addr", "show", "br0")
+    assert "192.168.77.1" not in board.run("ip", "addr", "show", "br0")
+    board.client.config_previous()
+    assert "192.168.77.1/24" in board.run("ip", "addr", "show", "br0")
+
+
+def test_what_somebody_takes_away_comes_back_by_itself(board: Board) -> None:
+    board.start()
+    board.run("ip", "addr", "flush", "dev", "br0")
+    until(lambda: "192.168.77.1/24" in board.run("ip", "addr", "show", "br0"))
+    board.run("ip", "link", "del", "br0")
+    until(lambda: "br0" in board.run("ip", "-o", "link") and "192.168.77.1/24" in board.run(
+        "ip", "addr", "show", "br0"))  # fmt: skip
+
+
+def test_without_nft_the_firewall_has_failed_and_is_told_of(
+    board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool = board.paths.run.parent / "tools" / "nft"
+    tool.write_text("#!/bin/sh\necho broken >&2\nexit 1\n")
+    tool.chmod(0o755)
+    board.start()
+    status = board.client.status()
+    assert status.firewall == "failed"
+    assert board.run("cat", "/proc/sys/net/ipv4/ip_forward").strip() == "0"
+    tool.unlink()
+    until(lambda: board.client.status().firewall == "open")
+    until(lambda: board.run("cat", "/proc/sys/net/ipv4/ip_forward").strip() == "1")
+
+
+def test_a_second_one_takes_the_socket_over(board: Board) -> None:
+    board.start()
+    board.end(signal.SIGKILL)
+    assert board.paths.socket.exists()
+    with pytest.raises(MasqgateError):
+        board.client.status()
+    board.start()
+    board.client.status()
