@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 import pytest
 from masqgate.contract.errors import MasqgateError
@@ -220,3 +222,28 @@ def test_a_fault_of_ours_is_a_page_without_a_traceback(site: Site) -> None:
     assert page.status_code == 500
     assert "Traceback" not in page.text
     assert "The page has a fault." in words(page)
+
+
+def test_the_title_follows_the_state(site: Site) -> None:
+    visitor = site.visitor()
+    assert "<title>Not connected · masqgate" in visitor.get("/").text
+    site.router.uplinks = (link(LinkState.UP),)
+    part = visitor.get("/status/live", headers={"HX-Request": "true"}).text
+    assert "<title>Connected · masqgate" in part
+    assert visitor.get("/").text.count("<title>") == 1
+
+
+def test_only_what_helps_can_be_pressed(site: Site) -> None:
+    admin = site.admin()
+    for state, buttons in (
+        (LinkState.OFF, ["Connect"]),
+        (LinkState.IDLE, ["Connect"]),
+        (LinkState.NO_PORT, []),
+        (LinkState.WAITING, ["Dial now", "Stop"]),
+        (LinkState.DIALING, ["Stop"]),
+        (LinkState.UP, ["Disconnect"]),
+        (LinkState.HANGING_UP, []),
+    ):
+        site.router.uplinks = (link(state),)
+        page = admin.get("/status/live").text
+        assert re.findall(r"<button[^>]*>([^<]+)</button>", page) == buttons, state

@@ -6,12 +6,30 @@ import re
 from html import unescape
 from typing import Any
 
+from jinja2.bccache import Bucket, BytecodeCache
 from masqgate_web import create_app
 
 from tests.browser.fake_router import FakeRouter
 
 PASSWORD = "correct horse battery"
 BASE = "http://192.168.77.1"
+
+
+class Compiled(BytecodeCache):
+    """Templates are compiled once for all tests; a test's application is otherwise its own."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if known := self._known.get(bucket.key + bucket.checksum):
+            bucket.bytecode_from_string(known)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._known[bucket.key + bucket.checksum] = bucket.bytecode_to_string()
+
+
+COMPILED = Compiled()
 
 
 class Clock:
@@ -64,6 +82,7 @@ class Site:
         self.clock = Clock()
         self.app = create_app(self.router, self.clock)
         self.app.testing = True
+        self.app.jinja_env.bytecode_cache = COMPILED
         # errors are pages, in tests too
         self.app.config["PROPAGATE_EXCEPTIONS"] = False
 

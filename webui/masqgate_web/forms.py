@@ -82,13 +82,9 @@ def modem_index(config: Config, form: Mapping[str, str]) -> int:
     return names.index(name) if name in names else len(names)
 
 
-def by_field(problems: tuple[Problem, ...], index: int) -> dict[str, Problem]:
-    """The problems that belong to a field of the form."""
-    found: dict[str, Problem] = {}
-    for problem in problems:
-        name = problem.path.replace(f"uplink[{index}].", "modem.", 1)
-        found.setdefault(name, problem)
-    return found
+def field_of(problem: Problem, index: int) -> str:
+    """The form's field that a problem is about: 'uplink[0].number' is 'modem.number'."""
+    return problem.path.replace(f"uplink[{index}].", "modem.", 1)
 
 
 def _move_pool(old: Lan, lan: dict[str, Any]) -> None:

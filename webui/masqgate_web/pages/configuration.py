@@ -117,7 +117,8 @@ def _form(config: Config, values: Mapping[str, str], error: MasqgateError | None
         config=config,
         values=values,
         error=error,
-        wrong=forms.by_field(problems, index),
+        wrong={forms.field_of(problem, index): problem for problem in reversed(problems)},
+        fields={p.path: f for p in problems if (f := forms.field_of(p, index)) in values},
         modes=forms.MODES,
         speeds=forms.SPEEDS,
     )
@@ -126,7 +127,9 @@ def _form(config: Config, values: Mapping[str, str], error: MasqgateError | None
 def _editor(
     text: str, base: str, error: MasqgateError | None = None, *, checked: bool = False
 ) -> str:
-    return render_template("document.html", text=text, base=base, error=error, checked=checked)
+    return render_template(
+        "document.html", text=text, base=base, error=error, checked=checked, fields={}
+    )
 
 
 def _draft(page: str) -> dict[str, str]:

@@ -15,7 +15,7 @@ from ..site import site
 blueprint = Blueprint("status", __name__)
 EVENTS = 8
 ASLEEP = (LinkState.OFF, LinkState.IDLE, LinkState.NO_PORT)
-DOWN = (LinkState.OFF, LinkState.IDLE, LinkState.NO_PORT, LinkState.WAITING)
+DIALABLE = (LinkState.OFF, LinkState.IDLE, LinkState.WAITING)
 
 
 @blueprint.get("/")
@@ -74,7 +74,9 @@ def _view() -> dict[str, object]:
         "status": status,
         "links": in_order(status),
         "trends": trends,
-        "down": DOWN,
+        "dialable": DIALABLE,
+        "asleep": ASLEEP,
+        "fragment": is_fragment(),
         "events": _events() if session() else (),
     }
 
