@@ -17,6 +17,7 @@ sys.dont_write_bytecode = True
 
 from builder.base import unpack_python, unpack_router  # noqa: E402
 from builder.disk import make_boot_files, make_disk  # noqa: E402
+from builder.epoch import LAYERS_EPOCH, image_epoch, set_epoch  # noqa: E402
 from builder.kernel import (  # noqa: E402
     LAB_BOARD,
     make_initramfs,
@@ -62,11 +63,14 @@ def main() -> int:
 
 def build(output: Path) -> None:
     """Build the layers, then the image, in `output`."""
+    epoch = image_epoch()
+    set_epoch(LAYERS_EPOCH)
     cache = output / "cache"
     cache.mkdir(parents=True, exist_ok=True)
     base, python = _unpacked(cache)
     system = _system(cache, base, python)
     boot = _boot(cache, base, system)
+    set_epoch(epoch)
     work = output / "work"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
