@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from masqgate.contract.document import parse
 from masqgate.contract.status import LinkState, LinkStatus, Reason
+from masqgate.desired.ethernet import Lease
 from masqgate.desired.facts import Facts
 from masqgate.desired.network import (
     Actual,
@@ -29,6 +30,7 @@ from masqgate.desired.network import (
     network,
 )
 
+steady = settings(deadline=None, derandomize=True)
 MODEM = '[[uplink]]\nkind = "modem"\nname = "modem1"\nport = "/dev/ttyAMA0"\nnumber = "1"\n'
 FIBRE = '[[uplink]]\nkind = "ethernet"\nname = "fibre"\nport = "eth1"\n'
 STATIC = FIBRE + 'address = "203.0.113.5/24"\ngateway = "203.0.113.1"\n'
@@ -78,11 +80,24 @@ def test_a_gateway_that_is_none_makes_no_route(gateway: str) -> None:
     assert network(parse(FIBRE), facts(hostile, active="fibre")).routes == ()
 
 
-def test_a_static_uplink_has_its_address_and_no_other() -> None:
-    wanted = network(parse(STATIC), facts())
-    assert Address("eth1", "203.0.113.5/24") in wanted.addresses
-    assert "eth1" in wanted.owned
-    assert "eth1" not in network(parse(FIBRE), facts()).owned, "the DHCP client's"
+def test_an_uplinks_port_has_its_address_and_no_other() -> None:
+    static = network(parse(STATIC), facts())
+    assert Address("eth1", "203.0.113.5/24") in static.addresses
+    assert "eth1" in static.owned
+    lease = Lease("eth1", "192.0.2.100", 24, "192.0.2.1")
+    leased = msgspec.structs.replace(facts(), leases=(lease,))
+    assert Address("eth1", "192.0.2.100/24") in network(parse(FIBRE), leased).addresses
+    assert [a.interface for a in network(parse(FIBRE), facts()).addresses] == ["br0"]
+    off = network(parse(FIBRE + "enabled = false\n"), leased)
+    assert [a.interface for a in off.addresses] == ["br0"]
+    assert "eth1" in off.owned, "what was there before goes"
+
+
+@pytest.mark.parametrize("address", ["192.168.77.50", "192.168.0.1"])
+def test_a_lease_that_overlaps_the_lan_is_not_put_on_the_port(address: str) -> None:
+    lease = Lease("eth1", address, 16, "192.168.0.254")
+    leased = msgspec.structs.replace(facts(), leases=(lease,))
+    assert [a.interface for a in network(parse(FIBRE), leased).addresses] == ["br0"]
 
 
 def test_forwarding_comes_first_and_can_be_kept_off() -> None:
@@ -188,6 +203,7 @@ states = st.builds(
 )
 
 
+@steady
 @given(states, st.sampled_from([MODEM, FIBRE, FIBRE + MODEM, STATIC]), st.booleans())
 def test_whatever_is_there_becomes_what_is_wanted(
     actual: Actual, document: str, dialed: bool

@@ -6,6 +6,7 @@ import msgspec
 
 from ..contract.config import Config, Modem, Uplink
 from ..contract.status import LinkStatus
+from .ethernet import Lease
 
 BRIDGE = "br0"
 ROUTE_PROTOCOL = 77  # marks the routes that are ours; no other route is touched
@@ -18,6 +19,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     links: tuple[LinkStatus, ...] = ()
     ports: tuple[str, ...] = ()  # Ethernet interfaces present; no bridge, no PPP, no loopback
     password_set: bool = False
+    leases: tuple[Lease, ...] = ()  # of Ethernet uplinks; the applier reads them itself
 
     def link(self, name: str) -> LinkStatus | None:
         """The status of one uplink, None if nobody has told it yet."""

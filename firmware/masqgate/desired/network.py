@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import IPv4Interface
 
 import msgspec
 
 from ..contract.config import Config, Ethernet
 from .addresses import ipv4
+from .ethernet import Lease, static_lease, usable
 from .facts import BRIDGE, Facts, active_uplink, interface_of
 from .sysctls import (
     FORWARDING,
@@ -127,16 +127,18 @@ def network(config: Config, facts: Facts) -> Network:
     # provider's line may be plugged in.
     outside = {link.port: link for link in config.ethernets if link.port in facts.ports}
     members = tuple(sorted(set(facts.ports) - set(outside)))
-    static = [link for link in outside.values() if link.enabled and link.address != "dhcp"]
     addresses = [Address(BRIDGE, str(config.lan.interface))]
-    addresses += [Address(link.port, static_address(link)) for link in static]
-    leased = {link.port for link in outside.values() if link.enabled} - {s.port for s in static}
+    addresses += [
+        Address(link.port, text)
+        for link in outside.values()
+        if (text := _uplink_address(link, config, facts))
+    ]
     return Network(
         bridge=BRIDGE,
         members=members,
         uplinks=tuple(sorted(port for port, link in outside.items() if link.enabled)),
         addresses=tuple(addresses),
-        owned=(BRIDGE, *members, *sorted(set(outside) - leased)),
+        owned=(BRIDGE, *members, *sorted(outside)),
         routes=tuple(_default_route(config, facts)),
         sysctls=tuple(
             Sysctl(path, value)
@@ -159,9 +161,17 @@ def closed(wanted: Network) -> Network:
     return msgspec.structs.replace(wanted, sysctls=sysctls)
 
 
-def static_address(link: Ethernet) -> str:
-    """A static uplink's address with its prefix length."""
-    return str(IPv4Interface(link.address))
+def _uplink_address(link: Ethernet, config: Config, facts: Facts) -> str:
+    """The address, with prefix, that an Ethernet uplink's port is to have; empty: none."""
+    if not link.enabled:
+        return ""
+    if link.address != "dhcp":
+        lease: Lease | None = static_lease(link)
+    else:
+        lease = next((item for item in facts.leases if item.interface == link.port), None)
+    if lease is None or not usable(lease, config.lan):
+        return ""
+    return f"{lease.address}/{lease.prefix}"
 
 
 def _default_route(config: Config, facts: Facts) -> Iterator[Route]:

@@ -55,9 +55,10 @@ class Applier:
         be loaded leave the old ones in force.
         """
         self._config = config
+        leased = msgspec.structs.replace(facts, leases=leases.uplink_leases(self._paths))
         return (
             *self._apply_rules(config, facts),
-            *self._apply_network(network(config, facts)),
+            *self._apply_network(network(config, leased)),
             *self._apply_flows(config, facts),
             *self._apply_dnsmasq(config, facts),
         )

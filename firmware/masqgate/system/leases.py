@@ -1,12 +1,25 @@
-"""dnsmasq's leases. Host names come from the hosts themselves: they are hostile input."""
+"""Leases: those that dnsmasq gave to hosts, and those that providers gave to our uplinks.
+
+Host names come from the hosts, and a provider's answer from whoever is on the line: both are
+hostile input.
+"""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from ..contract.paths import Paths
 from ..contract.status import Host
 from ..desired.addresses import ipv4
+from ..desired.ethernet import Lease, sound
 
 MAX_NAME = 63
 MAX_HOSTS = 4096
+MAX_FILE = 4096  # bytes
 
 
 def parse(text: str) -> tuple[Host, ...]:
@@ -19,6 +32,24 @@ def clean_name(name: str) -> str:
     """A host's name without anything but letters, digits, dots, dashes and underscores."""
     kept = (c for c in name[:MAX_NAME] if c.isascii() and (c.isalnum() or c in "._-"))
     return "".join(kept)
+
+
+def uplink_folder(paths: Paths) -> Path:
+    """Where the DHCP clients of the uplinks leave what they were given."""
+    return paths.run / "lease"
+
+
+def uplink_leases(paths: Paths) -> tuple[Lease, ...]:
+    """The leases of Ethernet uplinks, those that are of use."""
+    return tuple(_uplink_leases(uplink_folder(paths)))
+
+
+def _uplink_leases(folder: Path) -> Iterator[Lease]:
+    for path in sorted(folder.glob("*.json")):
+        with contextlib.suppress(OSError, msgspec.DecodeError):
+            lease = sound(msgspec.json.decode(path.read_bytes()[:MAX_FILE], type=Lease))
+            if lease is not None and lease.interface == path.stem:
+                yield lease
 
 
 def _lease(fields: list[str]) -> Host | None:
