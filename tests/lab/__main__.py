@@ -36,7 +36,7 @@ PORT = 8080
 PAGE_PORT = 80
 BANNER = """
 Masqgate is up, in the lab {lab}.
-  Admin page    http://localhost:{port}/
+  Admin page    http://localhost:{port}/   (set a password first: nothing passes before)
   Console       make console          (Ctrl-] leaves it)
   In a box      make box BOX=A CMD='curl -s http://web.example/'
   Cut the call  python -m tests.lab cut

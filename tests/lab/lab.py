@@ -35,6 +35,7 @@ from .world import ROOT, World
 
 DEADLINE_S = 120.0
 BOOT_S = 420.0
+PASSWORD = "lab password 1"  # of the admin page
 Progress = Callable[[str], None]
 
 
@@ -150,6 +151,13 @@ class Lab:
         left = max(1.0, end - time.monotonic())
         wait_until(lambda: self._page_answers(), left, "the admin page answers", 1.0)
         self.say("the admin page answers")
+
+    def set_password(self, password: str = PASSWORD) -> None:
+        """Set the page's password, without which the router lets nothing pass."""
+        typed = shlex.quote(f"{password}\n{password}\n")
+        done = self.console.run(f"printf %s {typed} | masqgate password set", DEADLINE_S)
+        if done.code != 0:
+            raise LabError(f"the password could not be set: {done.output}")
 
     def cli(self, *arguments: str, timeout_s: float = DEADLINE_S) -> Done:
         """Run `masqgate …` on the router by its console."""

@@ -1,10 +1,15 @@
-"""The addresses and names of the lab's Internet (documentation ranges, RFC 5737)."""
+"""The addresses and names of the lab's Internet.
+
+Provider and Ethernet uplink have documentation ranges (RFC 5737). The servers do not: routers
+drop packets of those as forged, and DNS answers with them as an attack. Their range was once
+that of 6to4's relays, belongs to nobody now (RFC 7526), and is looked for by nobody.
+"""
 
 from __future__ import annotations
 
-WEB = "203.0.113.80"
-ECHO = "203.0.113.7"
-STUN = "203.0.113.34"
+WEB = "192.88.99.80"
+ECHO = "192.88.99.7"
+STUN = "192.88.99.34"
 DNS_SERVER = "198.51.100.53"
 ETHERNET_DNS = "192.0.2.1"
 ETHERNET_GATEWAY = "192.0.2.1"

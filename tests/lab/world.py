@@ -25,6 +25,7 @@ from .state import State
 
 ROOT = Path(__file__).resolve().parents[2]
 START_S = 30.0
+CALLERS = "198.51.100.0/24"
 
 
 class World:
@@ -79,11 +80,13 @@ class World:
     def _make_internet(self) -> None:
         addresses = {*places.NAMES.values(), places.DNS_SERVER}
         self.internet.ip(
-            "tuntap add dev isp0 mode tun", f"address add {GATEWAY}/24 dev isp0",
+            "tuntap add dev isp0 mode tun", f"address add {GATEWAY}/24 dev isp0 noprefixroute",
             "link set isp0 up mtu 1500",
             "tuntap add dev wan0 mode tap", f"address add {places.ETHERNET_GATEWAY}/24 dev wan0",
             "link set wan0 up",
             *(f"address add {address}/32 dev lo" for address in sorted(addresses)),
+            # Whoever looks for the router from here comes from the Internet, not from next door.
+            f"route add {CALLERS} dev isp0 src {places.WEB}",
         )  # fmt: skip
         # Callers reach one another, and packets with a foreign source are seen, not hidden.
         for key, value in (("ip_forward", "1"), ("conf/all/rp_filter", "0")):

@@ -50,10 +50,11 @@ def logs(request: pytest.FixtureRequest) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def booted(image: Image, logs: Path) -> Iterator[Lab]:
-    """The lab with the router up: one boot for the session."""
+    """The lab with the router up and its password set: one boot for the session."""
     with Lab(image, logs=logs, progress=lambda text: print(text, flush=True)) as lab:
         lab.start_capture(logs / "captures", snap=SNAP)
         lab.wait_ready()
+        lab.set_password()
         yield lab
 
 
