@@ -27,6 +27,7 @@ from masqgate.desired.facts import Facts
 from masqgate.supervisor.parts import Parts
 from masqgate.supervisor.passwords import Passwords
 from masqgate.supervisor.supervisor import Supervisor
+from masqgate.supervisor.testing import Climb, SelfTest
 from masqgate.system.clock import Clock
 from masqgate.system.dialers import Dialers
 from masqgate.system.heartbeat import Heartbeat
@@ -219,6 +220,7 @@ class Router:
         self.services = FakeServices()
         self.watcher = FakeWatcher()
         self.dialers: dict[str, FakeDialer] = {}
+        self.climb: Climb = lambda status: iter(())
         self.client = Client(self.paths.socket, DEADLINE_S)
         self._thread: threading.Thread | None = None
 
@@ -279,6 +281,7 @@ class Router:
             ),
             clock=self.clock,
             heartbeat=Heartbeat(),
+            self_test=SelfTest(self.climb, worker, post),
         )
 
 

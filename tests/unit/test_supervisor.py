@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import stat
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from masqgate.contract.calls import CALLS
+from masqgate.contract.calls import CALLS, SelfTestRun
 from masqgate.contract.codec import from_json
 from masqgate.contract.dialer import DialerConfig
 from masqgate.contract.document import parse
 from masqgate.contract.errors import MasqgateError, Problem
-from masqgate.contract.status import Entry, LinkState
+from masqgate.contract.status import Entry, LinkState, Status
+from masqgate.core.ladder import Result, Step
 from masqgate.core.messages import LinkReported, NetworkChanged
-from tests.unit.router import DOCUMENT, FakeDialer, Router, link, until
+
+from tests.unit.router import DEADLINE_S, DOCUMENT, FakeDialer, Router, link, until
 
 TWO_UPLINKS = DOCUMENT + '\n[[uplink]]\nkind = "ethernet"\nname = "cable"\nport = "eth1"\n'
 
@@ -305,6 +307,37 @@ def test_flows_and_hosts_are_those_of_the_kernel(router: Router) -> None:
     assert router.client.flows() == ()
     assert router.client.status().lan.hosts == ()
     assert router.client.status().lan.ports == ("eth0", "eth1")
+
+
+def test_the_self_test_can_be_looked_at_while_it_runs(router: Router) -> None:
+    go_on = threading.Event()
+
+    def climb(status: Status) -> Iterator[Result]:
+        yield Result(Step(1, "First", "state", "It means this."), "failed", "seen")
+        go_on.wait(DEADLINE_S)
+        yield Result(Step(2, "Second", "state", "And this."), "good", "seen")
+
+    router.climb = climb
+    running(router)
+    assert router.client.self_test() == SelfTestRun(running=False)
+    assert router.client.self_test(begin=True).running
+    until(lambda: len(router.client.self_test(begin=True).steps) == 1)
+    assert router.client.status().active == "modem1", "the loop goes on"
+    go_on.set()
+    until(lambda: not router.client.self_test().running)
+    first, second = router.client.self_test().steps
+    assert (first.verdict, first.diagnosis) == ("failed", "It means this.")
+    assert (second.verdict, second.diagnosis) == ("good", "")
+
+
+def test_a_self_test_that_breaks_ends(router: Router) -> None:
+    def climb(status: Status) -> Iterator[Result]:
+        raise RuntimeError("a defect")
+
+    router.climb = climb
+    running(router)
+    router.client.self_test(begin=True)
+    until(lambda: not router.client.self_test().running)
 
 
 def test_every_call_has_a_handler(router: Router) -> None:

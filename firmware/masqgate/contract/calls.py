@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 
@@ -70,6 +70,29 @@ class Flows(msgspec.Struct, frozen=True):
     total: int
 
 
+class SelfTestOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whether to begin a self-test, unless one is running, or only to look at it."""
+
+    begin: bool = False
+
+
+class SelfTestStep(msgspec.Struct, frozen=True, kw_only=True):
+    """One step of the self-test: what was tried and seen and, if it failed, what that means."""
+
+    number: int
+    title: str
+    verdict: Literal["good", "failed", "skipped"]
+    text: str
+    diagnosis: str = ""
+
+
+class SelfTestRun(msgspec.Struct, frozen=True, kw_only=True):
+    """The self-test that is running, or the last one; no steps if there was none."""
+
+    running: bool
+    steps: tuple[SelfTestStep, ...] = ()
+
+
 class Password(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A password to check; `client` is the caller's address, for the record."""
 
@@ -109,6 +132,7 @@ CONFIG_PREVIOUS = Call("config_previous", Nothing, Nothing, web=False)
 CONFIG_FACTORY = Call("config_factory", Nothing, Nothing, web=False)
 LOG = Call("log", LogQuery, Log)
 FLOWS = Call("flows", Nothing, Flows)
+SELF_TEST = Call("self_test", SelfTestOrder, SelfTestRun)
 PASSWORD_CHECK = Call("password_check", Password, Nothing)
 PASSWORD_SET = Call("password_set", NewPassword, Nothing)
 PASSWORD_RESET = Call("password_reset", Nothing, Nothing, web=False)
@@ -117,6 +141,6 @@ CALLS: dict[str, Call[Any, Any]] = {
     call.name: call
     for call in (
         STATUS, CONNECT, DISCONNECT, CONFIG_SHOW, CONFIG_CHECK, CONFIG_APPLY, CONFIG_PREVIOUS,
-        CONFIG_FACTORY, LOG, FLOWS, PASSWORD_CHECK, PASSWORD_SET, PASSWORD_RESET,
+        CONFIG_FACTORY, LOG, FLOWS, SELF_TEST, PASSWORD_CHECK, PASSWORD_SET, PASSWORD_RESET,
     )
 }  # fmt: skip

@@ -68,6 +68,10 @@ class Client:
         """The masqueraded connections."""
         return self._call(calls.FLOWS, calls.Nothing()).flows
 
+    def self_test(self, *, begin: bool = False) -> calls.SelfTestRun:
+        """Begin a self-test unless one is running, or look how far it is (a minute or two)."""
+        return self._call(calls.SELF_TEST, calls.SelfTestOrder(begin))
+
     def password_check(self, password: str, client: str = "") -> None:
         """MasqgateError unless this is the administrator's password."""
         self._call(calls.PASSWORD_CHECK, calls.Password(password, client))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from masqgate.contract.calls import Call
+from masqgate.contract.calls import Call, SelfTestStep
 from masqgate.contract.dialer import Report
 from masqgate.contract.errors import MasqgateError
 from masqgate.contract.status import LinkStatus
@@ -89,6 +89,13 @@ class HashingFailed:
 
 
 @dataclass(frozen=True)
+class SelfTestStepped:
+    """A step of the self-test is done; None: it was the last one."""
+
+    step: SelfTestStep | None
+
+
+@dataclass(frozen=True)
 class Stop:
     """The supervisor is to end; calls and routing go on without it."""
 
@@ -103,6 +110,7 @@ Message = (
     | PasswordChecked
     | PasswordHashed
     | HashingFailed
+    | SelfTestStepped
     | Stop
 )
 Post = Callable[[Message], None]

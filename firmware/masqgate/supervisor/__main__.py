@@ -10,6 +10,7 @@ from typing import Any
 
 from masqgate.contract.config import Config
 from masqgate.contract.paths import Paths
+from masqgate.core.ladder import Targets
 from masqgate.core.messages import LinkReported, Message, NetworkChanged, Stop
 from masqgate.system import netlink
 from masqgate.system.applier import Applier
@@ -18,6 +19,7 @@ from masqgate.system.dialers import Dialers
 from masqgate.system.ethernet import EthernetWatcher
 from masqgate.system.heartbeat import Heartbeat
 from masqgate.system.history import History
+from masqgate.system.ladder import climb
 from masqgate.system.password import LockoutFile, PasswordFile, Worker
 from masqgate.system.server import Server, web_uid
 from masqgate.system.services import Systemd
@@ -26,6 +28,7 @@ from masqgate.system.store import Store
 from .parts import Parts
 from .passwords import Passwords
 from .supervisor import Supervisor
+from .testing import SelfTest
 
 log = logging.getLogger("masqgate")
 
@@ -47,7 +50,8 @@ def main() -> int:
 
 def serve(paths: Paths, inbox: queue.SimpleQueue[Message]) -> None:
     """Put the supervisor together, and run it until a Stop arrives."""
-    services, clock, worker = Systemd(), Clock(), Worker()
+    services, clock = Systemd(), Clock()
+    hashing, testing = Worker("hashing"), Worker("self-test")
     dialers = Dialers(paths, services, inbox.put)
     try:
         watcher: Any = EthernetWatcher(
@@ -56,7 +60,7 @@ def serve(paths: Paths, inbox: queue.SimpleQueue[Message]) -> None:
     except NotImplementedError:
         watcher = _Nobody()
     passwords = Passwords(
-        PasswordFile(paths.password), LockoutFile(paths.lockout), worker, clock, inbox.put
+        PasswordFile(paths.password), LockoutFile(paths.lockout), hashing, clock, inbox.put
     )
     parts = Parts(
         store=Store(paths),
@@ -65,6 +69,7 @@ def serve(paths: Paths, inbox: queue.SimpleQueue[Message]) -> None:
         dialers=dialers,
         watcher=watcher,
         passwords=passwords,
+        self_test=SelfTest(lambda status: climb(status, Targets()), testing, inbox.put),
         clock=clock,
         heartbeat=Heartbeat(),
     )
@@ -74,7 +79,7 @@ def serve(paths: Paths, inbox: queue.SimpleQueue[Message]) -> None:
     try:
         supervisor.run()
     finally:
-        for part in (server, monitor, watcher, dialers, worker):
+        for part in (server, monitor, watcher, dialers, hashing, testing):
             part.close()
 
 

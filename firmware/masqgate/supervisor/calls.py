@@ -6,7 +6,17 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from masqgate.contract import calls
-from masqgate.contract.calls import Call, Document, Flows, Log, LogQuery, Nothing, UplinkName
+from masqgate.contract.calls import (
+    Call,
+    Document,
+    Flows,
+    Log,
+    LogQuery,
+    Nothing,
+    SelfTestOrder,
+    SelfTestRun,
+    UplinkName,
+)
 from masqgate.contract.dialer import Command
 from masqgate.contract.document import keep_secrets, parse, render
 from masqgate.contract.status import Flow, Status
@@ -44,6 +54,7 @@ class Calls:
             calls.CONFIG_FACTORY.name: self._config_factory,
             calls.LOG.name: self._log,
             calls.FLOWS.name: self._list_flows,
+            calls.SELF_TEST.name: self._self_test,
             calls.PASSWORD_RESET.name: self._password_reset,
         }
 
@@ -100,6 +111,9 @@ class Calls:
             self._flows = Flows(flows=flows, total=max(applier.flow_count(), len(flows)))
             self._flows_at = now
         return self._flows
+
+    def _self_test(self, order: SelfTestOrder) -> SelfTestRun:
+        return self._supervisor.parts.self_test.look(order, lambda: overview(self._supervisor))
 
     def _password_reset(self, _: Nothing) -> Nothing:
         self._supervisor.parts.passwords.reset()

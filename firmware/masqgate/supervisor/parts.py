@@ -17,6 +17,7 @@ from masqgate.system.history import History
 from masqgate.system.store import Store
 
 from .passwords import Passwords
+from .testing import SelfTest
 
 
 class Applying(Protocol):
@@ -71,5 +72,6 @@ class Parts:
     dialers: Dialing
     watcher: Watching
     passwords: Passwords
+    self_test: SelfTest
     clock: Clock
     heartbeat: Heartbeat

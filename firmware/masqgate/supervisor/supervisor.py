@@ -25,6 +25,7 @@ from masqgate.core.messages import (
     NetworkChanged,
     PasswordChecked,
     PasswordHashed,
+    SelfTestStepped,
     Stop,
 )
 from masqgate.core.problems import closes, new_ones
@@ -211,6 +212,8 @@ class Supervisor:
                 self.apply_soon(DEBOUNCE_S)
             case PasswordChecked() | PasswordHashed() | HashingFailed():
                 self.parts.passwords.handle(message)
+            case SelfTestStepped():
+                self.parts.self_test.handle(message)
             case Stop():
                 self.stopped = True
 
