@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -21,54 +20,92 @@ import msgspec
 from masqgate.contract.codec import to_plain
 from masqgate.contract.document import parse
 from masqgate.contract.paths import Paths
+from masqgate.contract.status import LinkStatus
 from masqgate.desired.facts import Facts
 from masqgate.system.applier import Applier
+from masqgate.system.ethernet import EthernetWatcher
 from masqgate.system.netlink import Monitor, watch
+
+ROOT = Path(__file__).parents[2]
+UNITS = ROOT / "rootfs-overlay/usr/lib/systemd/system"
+TOOLS = "/usr/sbin:/usr/bin:/sbin:/bin"
+SCRIPTS = "/usr/lib/masqgate/"
 
 
 class Processes:
-    """Stands in for systemd: runs dnsmasq as its unit would, and remembers what was asked."""
+    """Stands in for systemd: runs what the units run, and remembers what was asked."""
 
     def __init__(self, paths: Paths) -> None:
         self.calls: list[str] = []
         self._paths = paths
-        self._program = shutil.which("dnsmasq", path="/usr/sbin:/usr/bin") or "dnsmasq"
-        self._dnsmasq: subprocess.Popen[bytes] | None = None
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, unit: str) -> bool:
         self.calls.append(f"start {unit}")
-        return self._dnsmasq is not None or self._run()
+        return self.active(unit) or self._run(unit)
 
     def stop(self, unit: str) -> bool:
         self.calls.append(f"stop {unit}")
-        if self._dnsmasq is not None:
-            self._dnsmasq.terminate()
-            self._dnsmasq.wait(10)
-            self._dnsmasq = None
+        self._end(unit)
         return True
 
     def restart(self, unit: str) -> bool:
         self.calls.append(f"restart {unit}")
-        self.stop(unit)
-        self.calls.pop()
-        return self._run()
+        self._end(unit)
+        return self._run(unit)
 
     def reload(self, unit: str) -> bool:
         self.calls.append(f"reload {unit}")
-        if self._dnsmasq is None:
-            return self._run()
-        self._dnsmasq.send_signal(signal.SIGHUP)
+        if not self.active(unit):
+            return self._run(unit)
+        self._running[unit].send_signal(signal.SIGHUP)
         return True
 
     def active(self, unit: str) -> bool:
-        return self._dnsmasq is not None and self._dnsmasq.poll() is None
+        return unit in self._running and self._running[unit].poll() is None
 
-    def _run(self) -> bool:
-        log = (self._paths.run / "dnsmasq.log").open("ab")
-        command = [self._program, "--keep-in-foreground", "-C", str(self._paths.dnsmasq_config)]
-        command += [f"--pid-file={self._paths.run}/dnsmasq.pid", "--log-facility=-", "--log-dhcp"]
-        self._dnsmasq = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        return self._dnsmasq.poll() is None
+    def stop_all(self) -> None:
+        for unit in list(self._running):
+            self._end(unit)
+
+    def _end(self, unit: str) -> None:
+        process = self._running.pop(unit, None)
+        if process is not None:
+            process.terminate()
+            process.wait(10)
+
+    def _run(self, unit: str) -> bool:
+        log = (self._paths.run / f"{unit}.log").open("ab")
+        environment = {**os.environ, "MASQGATE_RUN": str(self._paths.run), "PATH": TOOLS}
+        self._running[unit] = subprocess.Popen(
+            self._command(unit), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment
+        )
+        return True
+
+    def _command(self, unit: str) -> list[str]:
+        """The command of the unit's own file, with this test's folders."""
+        name, at, instance = unit.removesuffix(".service").partition("@")
+        lines = (UNITS / f"{name}{at}.service").read_text().splitlines()
+        values = dict(line.partition("=")[::2] for line in lines if "=" in line)
+        command = values["ExecStart"].replace("%i", instance)
+        command = command.replace("/run/masqgate", str(self._paths.run))
+        command = command.replace(SCRIPTS, f"{ROOT}/rootfs-overlay{SCRIPTS}")
+        extra = {"masqgate-dnsmasq": f" --pid-file={self._paths.run}/dnsmasq.pid --log-facility=-"}
+        words = f"{command}{extra.get(name, '')}".split()
+        if "AmbientCapabilities" not in values:
+            return words
+        given = [
+            word.removeprefix("CAP_").lower() for word in values["AmbientCapabilities"].split()
+        ]
+        caps = ",".join(f"+{word}" for word in given)
+        user = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--no-new-privs"]
+        return [
+            *user,
+            f"--inh-caps=-all,{caps}",
+            f"--ambient-caps=-all,{caps}",
+            f"--bounding-set=-all,{caps}",
+            *words,
+        ]
 
 
 class Driver:
@@ -80,6 +117,8 @@ class Driver:
         self.applier = Applier(self.paths, self.services)
         self.changed = threading.Event()
         self.monitor: Monitor | None = None
+        self.watcher: EthernetWatcher | None = None
+        self.told: list[LinkStatus] = []
 
     def apply(self, config: str, facts: dict[str, Any], ports: bool = True) -> Any:
         known = {"password_set": True, **facts}
@@ -118,6 +157,26 @@ class Driver:
         self.changed.clear()
         return happened
 
+    def ethernet(self, config: str) -> None:
+        """Start the watcher of Ethernet uplinks, or give it another configuration."""
+        if self.watcher is None:
+            self.watcher = EthernetWatcher(
+                parse(config), self.told.append, self.paths, self.services
+            )
+        else:
+            self.watcher.update(parse(config))
+
+    def ethernet_close(self) -> None:
+        if self.watcher is not None:
+            self.watcher.close()
+            self.watcher = None
+
+    def ethernet_links(self) -> Any:
+        return self.watcher.links() if self.watcher is not None else ()
+
+    def ethernet_told(self) -> Any:
+        return [(link.name, link.state, link.reason.code, link.address) for link in self.told]
+
     def path(self, value: str) -> None:
         """Where tools are looked for from now on: an empty folder means there are none."""
         os.environ["PATH"] = value
@@ -136,7 +195,8 @@ def main() -> None:
             reply = {"error": f"{type(error).__name__}: {error}"}
         sys.stdout.write(json.dumps(reply) + "\n")
         sys.stdout.flush()
-    driver.services.stop("at the end")
+    driver.ethernet_close()
+    driver.services.stop_all()
 
 
 if __name__ == "__main__":

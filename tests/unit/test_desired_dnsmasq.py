@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from masqgate.contract.document import parse
 from masqgate.contract.paths import Paths
@@ -14,7 +14,6 @@ from masqgate.desired.addresses import ipv4
 from masqgate.desired.dnsmasq import dnsmasq_conf, resolv_conf
 from masqgate.desired.facts import Facts
 
-steady = settings(deadline=None, derandomize=True)
 GOLDEN = Path(__file__).parent / "golden"
 OTHER = """
 [system]
@@ -49,7 +48,6 @@ def link(*dns: str, state: LinkState = LinkState.UP) -> LinkStatus:
     return LinkStatus(name="modem1", state=state, reason=Reason("up", "Up."), since_at=0, dns=dns)
 
 
-@steady
 @given(st.lists(st.text() | st.ip_addresses(v=4).map(str)))
 def test_name_servers_are_addresses_or_left_out(texts: list[str]) -> None:
     text = resolv_conf(Facts(active="modem1", links=(link(*texts),)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from masqgate.contract.config import Ethernet, Lan
 from masqgate.contract.paths import Paths
@@ -13,7 +13,6 @@ from masqgate.contract.status import LinkState
 from masqgate.desired.ethernet import Lease, Port, ethernet_status, sound
 from masqgate.system.leases import uplink_leases
 
-steady = settings(deadline=None, derandomize=True)
 DHCP = Ethernet(name="fibre", port="eth1")
 STATIC = Ethernet(
     name="fibre", port="eth1", address="203.0.113.5/24", gateway="203.0.113.1", dns=("9.9.9.9",)
@@ -67,7 +66,6 @@ def test_leases_that_are_of_no_use(lease: Lease) -> None:
     assert sound(lease) is None
 
 
-@steady
 @given(st.builds(Lease, st.text(), st.text(), st.integers(), st.text(), st.tuples(st.text())))
 def test_a_sound_lease_holds_nothing_but_addresses(lease: Lease) -> None:
     good = sound(lease)

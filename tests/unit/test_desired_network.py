@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from masqgate.contract.document import parse
 from masqgate.contract.status import LinkState, LinkStatus, Reason
@@ -30,7 +30,6 @@ from masqgate.desired.network import (
     network,
 )
 
-steady = settings(deadline=None, derandomize=True)
 MODEM = '[[uplink]]\nkind = "modem"\nname = "modem1"\nport = "/dev/ttyAMA0"\nnumber = "1"\n'
 FIBRE = '[[uplink]]\nkind = "ethernet"\nname = "fibre"\nport = "eth1"\n'
 STATIC = FIBRE + 'address = "203.0.113.5/24"\ngateway = "203.0.113.1"\n'
@@ -203,7 +202,6 @@ states = st.builds(
 )
 
 
-@steady
 @given(states, st.sampled_from([MODEM, FIBRE, FIBRE + MODEM, STATIC]), st.booleans())
 def test_whatever_is_there_becomes_what_is_wanted(
     actual: Actual, document: str, dialed: bool

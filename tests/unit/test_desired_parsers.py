@@ -5,12 +5,11 @@ from __future__ import annotations
 from ipaddress import IPv4Network
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from masqgate.contract.status import Host
 from masqgate.system import conntrack, leases
 
-steady = settings(deadline=None, derandomize=True)
 LAN = IPv4Network("192.168.77.0/24")
 ACTIVE, OLD = "198.51.100.10", "198.51.100.99"
 TCP = (
@@ -43,7 +42,6 @@ def test_leases_by_address_with_clean_names() -> None:
     )
 
 
-@steady
 @given(st.text())
 def test_names_hold_nothing_but_letters_digits_and_three_signs(name: str) -> None:
     cleaned = leases.clean_name(name)
@@ -53,14 +51,12 @@ def test_names_hold_nothing_but_letters_digits_and_three_signs(name: str) -> Non
     )
 
 
-@steady
 @given(st.text())
 def test_no_text_breaks_the_parsers(text: str) -> None:
     leases.parse(text)
     conntrack.parse(text)
 
 
-@steady
 @given(st.lists(st.sampled_from([*TCP.split(), "src=", "sport=x", "dst=::1", "6", "99999"])))
 def test_no_mangled_flow_breaks_the_parser(words: list[str]) -> None:
     flow = conntrack.parse(" ".join(words))

@@ -39,6 +39,7 @@ _IFF_UP = 1
 _ARPHRD_ETHER = 1
 _MAIN_TABLE = 254
 _SCOPE_LINK = 253
+_ONLINK = 4  # RTNH_F_ONLINK
 _GROUPS = 0x1 | 0x10  # RTMGRP_LINK, RTMGRP_IPV4_IFADDR
 _PORT_KINDS = (None, "veth")  # real ports have no kind; veth is a container's port
 
@@ -127,7 +128,9 @@ class Kernel:
         )
 
     def _route(self, verb: str, route: Route) -> None:
-        way = {"gateway": route.gateway} if route.gateway else {"scope": _SCOPE_LINK}
+        # On link: some providers' gateways are outside the network that they give.
+        gateway = {"gateway": route.gateway, "flags": _ONLINK}
+        way = gateway if route.gateway else {"scope": _SCOPE_LINK}
         self._ipr.route(
             verb,
             dst=route.destination,
