@@ -45,8 +45,8 @@ def _start(run: Path, listener: int, output: int) -> subprocess.Popen[bytes]:
     paths = f"{ROOT / 'firmware'}:{ROOT / 'webui'}"
     return subprocess.Popen(
         [
-            sys.executable, "-m", "gunicorn", "--worker-class", "gthread", "--workers", "1",
-            "--threads", "8", "--bind", f"fd://{listener}", "masqgate_web:create_app()",
+            sys.executable, "-m", "gunicorn", "-c", "python:masqgate_web.server",
+            "--bind", f"fd://{listener}", "masqgate_web:create_app()",
         ],
         env={**os.environ, "MASQGATE_RUN": str(run), "PYTHONPATH": paths},
         pass_fds=[listener],
