@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import signal
+import subprocess
 import sys
+import termios
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import pexpect
 import pytest
 from masqgate.contract.document import parse
 from masqgate.contract.status import LinkState
 from masqgate.core.line import Key, LineEditor
+from pexpect.fdpexpect import fdspawn
 
 from tests.unit.router import DEADLINE_S, DOCUMENT, Router, link, until
 
@@ -37,10 +38,15 @@ class Screen:
             "MASQGATE_SHARE": str(router.paths.share),
             "TERM": "vt100",
         }
-        self.child = pexpect.spawn(
-            sys.executable, ["-m", "masqgate.console"], env=environment, dimensions=(24, 80),
-            timeout=DEADLINE_S, encoding="latin-1",
+        master, slave = os.openpty()
+        termios.tcsetwinsize(slave, (24, 80))
+        # Not pexpect.spawn: it forks, and this process has threads.
+        self.process = subprocess.Popen(
+            ["setsid", "--ctty", sys.executable, "-m", "masqgate.console"],
+            env=environment, stdin=slave, stdout=slave, stderr=slave,
         )  # fmt: skip
+        os.close(slave)
+        self.child = fdspawn(master, timeout=DEADLINE_S, encoding="latin-1")
         self.seen = ""
 
     def expect(self, what: str = re.escape(PROMPT)) -> str:
@@ -88,8 +94,9 @@ def console(router: Router, tmp_path: Path) -> Iterator[Callable[[], Screen]]:
         assert "Traceback" not in screen.seen
         assert all(len(line) <= 80 for line in screen.seen.split("\r\n"))
         assert screen.seen.isascii()
-        with contextlib.suppress(OSError, pexpect.ExceptionPexpect):
-            screen.child.close(force=True)
+        screen.process.kill()
+        screen.process.wait(DEADLINE_S)
+        screen.child.close()
 
 
 def running(router: Router, state: LinkState = LinkState.UP) -> None:
@@ -312,11 +319,13 @@ def test_with_everything_broken_there_is_still_a_menu(
 def test_it_ends_when_the_terminal_goes(router: Router, console: Callable[[], Screen]) -> None:
     running(router)
     screen = console()
-    screen.child.kill(signal.SIGINT)
-    screen.child.kill(signal.SIGTSTP)
+    screen.process.send_signal(signal.SIGINT)
+    screen.process.send_signal(signal.SIGTSTP)
     assert "up with" in screen.key("")
-    os.dup2(os.open(os.devnull, os.O_RDWR), screen.child.child_fd)  # the line is cut
-    until(lambda: os.waitpid(screen.child.pid, os.WNOHANG)[0] != 0, "its end")
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, screen.child.child_fd)  # the line is cut
+    os.close(null)
+    screen.process.wait(DEADLINE_S)
 
 
 def typed(editor: LineEditor, data: bytes) -> tuple[str, list[str | Key]]:

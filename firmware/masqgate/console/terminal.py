@@ -89,9 +89,7 @@ class Terminal:
         """Lend the terminal to a program; return its exit code, 127 if it cannot be run."""
         self._give_back()
         try:
-            return subprocess.run(
-                command, cwd=folder, env=environment, preexec_fn=_usual_signals, check=False
-            ).returncode
+            return subprocess.run(command, cwd=folder, env=environment, check=False).returncode
         except OSError:
             return 127
         finally:
@@ -99,9 +97,12 @@ class Terminal:
 
     def _take_over(self) -> None:
         """Bytes as they come, no echo, no signals; whatever was running here is done."""
+        # A program that was killed may still hold the terminal; taking it would stop us.
+        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTTOU,))
         with contextlib.suppress(OSError):
             os.tcsetpgrp(self._source, os.getpgrp())
         self._set(termios.IGNBRK, 0)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTTOU,))
         self._column = 0
 
     def _give_back(self) -> None:
@@ -148,11 +149,9 @@ class Terminal:
 
 
 def ignore_signals() -> None:
-    """Nothing that is typed, and no stopped program, ends or stops the console."""
-    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTOU, signal.SIGTTIN):
-        signal.signal(number, signal.SIG_IGN)
+    """Nothing that is typed, and no stopped program, ends or stops the console.
 
-
-def _usual_signals() -> None:
+    They are handled, not ignored: what is ignored would stay so in the programs of the shell.
+    """
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTOU, signal.SIGTTIN):
-        signal.signal(number, signal.SIG_DFL)
+        signal.signal(number, lambda *_: None)
