@@ -46,11 +46,23 @@ class Provider:
     def serve(self, address: str = "192.0.2.100", gateway: str = GATEWAY) -> None:
         """Give out one address to everybody."""
         self.stop()
-        command = ["dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--port=0",
-                   "--pid-file", "--interface=isp1", "--bind-interfaces", "--leasefile-ro", "--user=root",
-                   f"--dhcp-range={address},{address},255.255.255.0,2m", "--dhcp-authoritative",
-                   f"--dhcp-option=option:router,{gateway}", "--log-facility=-", "--no-ping",
-                   f"--dhcp-option=option:dns-server,{SERVER}"]  # fmt: skip
+        command = [
+            "dnsmasq",
+            "--keep-in-foreground",
+            "--conf-file=/dev/null",
+            "--pid-file",
+            "--log-facility=-",
+            "--user=root",
+            "--port=0",
+            "--interface=isp1",
+            "--bind-interfaces",
+            "--leasefile-ro",
+            "--no-ping",
+            "--dhcp-authoritative",
+            f"--dhcp-range={address},{address},255.255.255.0,2m",
+            f"--dhcp-option=option:router,{gateway}",
+            f"--dhcp-option=option:dns-server,{SERVER}",
+        ]
         with (self.world.router.folder / "provider.log").open("ab") as log:
             self._server = subprocess.Popen(
                 self.space.command(command), stdout=log, stderr=log, stdin=subprocess.DEVNULL

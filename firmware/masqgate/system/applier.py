@@ -46,6 +46,7 @@ class Applier:
         self._config = Config()
         self._flushed: tuple[str, ...] | None = None  # the addresses the flows are known to fit
         self._dnsmasq_ok = False
+        self._rules_ok = False  # whether the last apply's rules are in force
 
     def apply(self, config: Config, facts: Facts) -> tuple[Problem, ...]:
         """Bring everything to what configuration and facts ask for; what could not be done.
@@ -114,23 +115,26 @@ class Applier:
             return Counters()
 
     def _apply_rules(self, config: Config, facts: Facts) -> Iterator[Problem]:
+        self._rules_ok = False
         try:
             if self._firewall.load(ruleset(config, facts)):
                 log.info("The ruleset was loaded; the way out is %s.", facts.active or "closed")
+            self._rules_ok = True
         except ToolError as error:
             yield _problem("firewall", "firewall_not_loaded", error)
 
     def _apply_network(self, wanted: Network) -> Iterator[Problem]:
         # Without rules of ours nothing may be forwarded; if that is not known, nothing changes.
-        rules = self._firewall.loaded()
+        rules = self._rules_ok or self._firewall.loaded()
         if not rules:
             wanted = closed(wanted) if rules is False else _as_it_is(wanted)
         errors: dict[Change, Exception] = {}
         try:
             with Kernel() as kernel:
-                for _ in range(_PASSES):
-                    errors = _make(kernel, diff(wanted, kernel.read(wanted)))
                 left = diff(wanted, kernel.read(wanted))
+                for _ in range(_PASSES if left else 0):
+                    errors = _make(kernel, left)
+                    left = diff(wanted, kernel.read(wanted))
         except _REFUSED as error:
             yield _problem("network", "network_unreadable", error)
             return
