@@ -8,7 +8,6 @@ import signal
 import sys
 from typing import Any
 
-from masqgate.contract.config import Config
 from masqgate.contract.paths import Paths
 from masqgate.core.ladder import Targets
 from masqgate.core.messages import LinkReported, Message, NetworkChanged, Stop
@@ -53,17 +52,16 @@ def serve(paths: Paths, inbox: queue.SimpleQueue[Message]) -> None:
     services, clock = Systemd(), Clock()
     hashing, testing = Worker("hashing"), Worker("self-test")
     dialers = Dialers(paths, services, inbox.put)
-    try:
-        watcher: Any = EthernetWatcher(
-            Config(), lambda status: inbox.put(LinkReported(status)), paths, services
-        )
-    except NotImplementedError:
-        watcher = _Nobody()
+    store = Store(paths)
+    # The watcher ends the DHCP clients that its configuration does not name.
+    watcher = EthernetWatcher(
+        store.load().config, lambda status: inbox.put(LinkReported(status)), paths, services
+    )
     passwords = Passwords(
         PasswordFile(paths.password), LockoutFile(paths.lockout), hashing, clock, inbox.put
     )
     parts = Parts(
-        store=Store(paths),
+        store=store,
         history=History(paths.events),
         applier=Applier(paths, services),
         dialers=dialers,
@@ -81,14 +79,6 @@ def serve(paths: Paths, inbox: queue.SimpleQueue[Message]) -> None:
     finally:
         for part in (server, monitor, watcher, dialers, hashing, testing):
             part.close()
-
-
-class _Nobody:
-    def update(self, _: Config) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
 
 
 if __name__ == "__main__":
