@@ -19,13 +19,13 @@ from tests.lab.pi import Image
 from tests.lab.processes import LabError
 from tests.lab.world import ROOT
 
+DEFAULT_IMAGE = os.environ.get("IMAGE", str(ROOT / "build" / "masqgate.img"))
 SNAP = 160  # bytes kept of each packet: heads, not bodies
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add --image and --keep-logs."""
-    default = os.environ.get("IMAGE", str(ROOT / "build" / "masqgate.img"))
-    parser.addoption("--image", default=default, help="the SD-card image to boot")
+    """Add --image and --keep-logs (known only if tests/system is named on the command line)."""
+    parser.addoption("--image", default=DEFAULT_IMAGE, help="the SD-card image to boot")
     parser.addoption("--keep-logs", action="store_true", help="keep the logs of a good run too")
 
 
@@ -33,7 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def image(request: pytest.FixtureRequest) -> Image:
     """The files to boot."""
     try:
-        return Image.of(Path(request.config.getoption("--image")))
+        return Image.of(Path(request.config.getoption("--image", DEFAULT_IMAGE)))
     except LabError as error:
         pytest.fail(str(error), pytrace=False)
 
@@ -44,7 +44,7 @@ def logs(request: pytest.FixtureRequest) -> Iterator[Path]:
     folder = ROOT / "build" / "lab-logs" / time.strftime("%Y%m%d-%H%M%S")
     folder.mkdir(parents=True, exist_ok=True)
     yield folder
-    if not (request.session.testsfailed or request.config.getoption("--keep-logs")):
+    if not (request.session.testsfailed or request.config.getoption("--keep-logs", False)):
         shutil.rmtree(folder, ignore_errors=True)
 
 
