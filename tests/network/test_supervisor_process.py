@@ -27,10 +27,21 @@ ROOT = Path(__file__).resolve().parents[2]
 # A namespace that stays while supervisors come and go, with a LAN port and a call's interface.
 KEEPER = """\
 mount -t sysfs sysfs /sys && ip link set lo up
-ip link add eth0 type veth peer name far
+ip link add eth0 type veth peer name far0
+ip link add eth1 type veth peer name far1
 ip tuntap add dev ppp-modem1 mode tun
 ip addr add 198.51.100.7/32 peer 198.51.100.1/32 dev ppp-modem1 && ip link set ppp-modem1 up
 echo ready; exec sleep 100000
+"""
+# The other ends of the cables are elsewhere.
+STREET = "echo ready; exec sleep 100000"
+CABLE = """
+[[uplink]]
+kind = "ethernet"
+name = "cable"
+port = "eth1"
+address = "203.0.113.5/24"
+gateway = "203.0.113.1"
 """
 
 
@@ -56,17 +67,12 @@ class Board:
         self.told.settimeout(DEADLINE_S)
         self._notify = str(folder / "notify")
         self._log = (folder / "log").open("ab")
-        self.keeper = subprocess.Popen(
-            ["unshare", "--net", "--mount", "sh", "-ec", KEEPER],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        assert self.keeper.stdout is not None
-        if self.keeper.stdout.readline() != "ready\n":
-            self.keeper.wait()
-            assert self.keeper.stderr is not None
-            pytest.skip(f"no namespaces here: {self.keeper.stderr.read().strip()}")
+        self.street = _namespaces("--net", script=STREET)
+        self.keeper = _namespaces("--net", "--mount", script=KEEPER)
         self._inside = ["nsenter", f"--target={self.keeper.pid}", "--net", "--mount"]
         self.supervisor: subprocess.Popen[bytes] | None = None
+        for far in ("far0", "far1"):
+            self.run("ip", "link", "set", far, "netns", str(self.street.pid), "up")
 
     def start(self) -> None:
         """Start a supervisor, and wait until it says that it is ready."""
@@ -112,13 +118,27 @@ class Board:
         return self.run("ip", "route", "show", "proto", "77")
 
     def close(self) -> None:
-        for process in (self.supervisor, self.keeper):
+        for process in (self.supervisor, self.keeper, self.street):
             if process is not None:
                 with contextlib.suppress(ProcessLookupError):
                     process.kill()
                 process.wait(DEADLINE_S)
         self.told.close()
         self._log.close()
+
+
+def _namespaces(*kinds: str, script: str) -> subprocess.Popen[str]:
+    """Start a process that keeps namespaces of its own."""
+    keeper = subprocess.Popen(
+        ["unshare", *kinds, "sh", "-ec", script],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert keeper.stdout is not None
+    if keeper.stdout.readline() != "ready\n":
+        keeper.wait()
+        assert keeper.stderr is not None
+        pytest.skip(f"no namespaces here: {keeper.stderr.read().strip()}")
+    return keeper
 
 
 @pytest.fixture
@@ -139,7 +159,7 @@ def test_it_brings_the_router_up_and_tells_the_service_manager(board: Board) -> 
     board.start()
     status = board.client.status()
     assert (status.active, status.firewall, status.warnings) == ("modem1", "open", ())
-    assert status.lan.ports == ("eth0", "far")
+    assert status.lan.ports == ("eth0", "eth1")
     assert "192.168.77.1/24" in board.run("ip", "addr", "show", "br0")
     assert "default" in board.routes()
     assert "masquerade" in board.rules()
@@ -147,8 +167,15 @@ def test_it_brings_the_router_up_and_tells_the_service_manager(board: Board) -> 
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_its_end_and_return_disturb_neither_route_nor_rules(board: Board, number: int) -> None:
+@pytest.mark.parametrize("document", [DOCUMENT, CABLE + DOCUMENT.split("\n\n", 2)[2]])
+def test_its_end_and_return_disturb_neither_route_nor_rules(
+    board: Board, number: int, document: str
+) -> None:
+    board.paths.config.write_text(document)
     board.start()
+    active = "cable" if "cable" in document else "modem1"
+    until(lambda: board.client.status().active == active)
+    until(lambda: "default" in board.routes())
     before = (board.rules(), board.routes())
     watcher = subprocess.Popen(
         ["nsenter", f"--target={board.keeper.pid}", "--net", "ip", "monitor", "route", "address"],
@@ -158,7 +185,7 @@ def test_its_end_and_return_disturb_neither_route_nor_rules(board: Board, number
         assert board.end(number) == (-number if number == signal.SIGKILL else 0)
         assert (board.rules(), board.routes()) == before
         board.start()
-        assert board.client.status().active == "modem1"
+        assert board.client.status().active == active
         assert (board.rules(), board.routes()) == before
     finally:
         watcher.terminate()
