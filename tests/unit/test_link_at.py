@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -52,9 +53,7 @@ def test_transcripts_are_understood_whole_and_byte_by_byte(path: Path) -> None:
 def test_transcripts_are_understood_in_any_cut(path: Path, cuts: list[int]) -> None:
     data, parser = said(path), Parser()
     edges = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
-    lines = [
-        line for a, b in zip(edges, edges[1:], strict=False) for line in parser.feed(data[a:b])
-    ]
+    lines = [line for a, b in itertools.pairwise(edges) for line in parser.feed(data[a:b])]
     assert [told(line) for line in lines] == wanted(path)
 
 

@@ -19,7 +19,6 @@ from .mobile import join_network
 from .text import harmless
 from .timings import Timings
 
-PROBES = 2
 TRIES = 2
 LADDER = ("hang_up", "dtr", "restart")  # steps of the recovery ladder, by level
 _DIAL_FAILURES = {
@@ -39,20 +38,21 @@ def wake(timings: Timings) -> Dialog:
     (V.250, 5.8 and TIA-602). It may also be set to give no results: Q0 undoes that.
     """
     heard = Answer()
-    for _ in range(PROBES):
-        answer = yield Ask("AT", timings.probe)
+    for patience_s in (timings.probe, timings.late_probe):
+        answer = yield Ask("AT", patience_s)
         if answer.result is not None:
+            if patience_s == timings.late_probe:
+                yield Pause(timings.probe + timings.settle)  # for the answer to the second one
             return None
         _add(heard, answer)
     yield Pause(timings.guard)
     yield Escape()
     yield Pause(timings.guard)
-    for line in ("ATH", "ATQ0V1E0"):
-        answer = yield Ask(line, timings.probe, FINALS | {Final.NO_CARRIER})
-        if answer.result is not None:
-            yield Pause(timings.settle)  # a late answer must not be taken for the next one
-            return None
-        _add(heard, answer)
+    answer = yield Ask("ATQ0V1E0H", timings.late_probe, FINALS | {Final.NO_CARRIER})
+    if answer.result is not None:
+        yield Pause(timings.settle)
+        return None
+    _add(heard, answer)
     return unanswered(heard), ""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address
 
 from ..contract.status import Counters
 from .pppd_log import Fact, InterfaceNamed, LocalAddress, NameServer, PppFact, RemoteAddress, Told
@@ -53,3 +54,13 @@ class CallFacts:
                 self.dns[index] = str(address)
             case InterfaceNamed(name):
                 self.interface = name
+
+
+def usable(address: str) -> bool:
+    """Tell whether a host can have this address (RFC 1122, 3.2.1.3)."""
+    try:
+        ip = IPv4Address(address)
+    except ValueError:
+        return False
+    first = ip.packed[0]
+    return 0 < first < 224 and not ip.is_loopback

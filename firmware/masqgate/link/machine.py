@@ -32,12 +32,15 @@ from .events import (
     TerminatePppd,
     Timer,
 )
+from .facts import usable
+from .pppd_exit import hopeless
 from .pppd_log import RemoteAddress, Told
 from .talk import Talk
 from .text import harmless
 from .wishes import Wishes
 
 MISSED_ECHOES = 3  # intervals without a log line or a byte: pppd itself has stopped
+PEER_EXPLAINS = frozenset({"auth_failed", "auth_no_secret", "peer_refused", "peer_closed"})
 STUCK_AFTER = 2  # KILLs after which people are told
 
 
@@ -119,20 +122,22 @@ class LinkMachine(Wishes):
 
     def _pppd_began(self, event: PppdBegan) -> None:
         self.call.pppd_pid = event.pid
+        self._alive()
 
     def _pppd_failed(self, event: PppdFailed) -> None:
         self._pppd = False
         self._end_call("pppd_failed", f" ({harmless(event.detail)})")
 
     def _logged(self, event: PppdLogged) -> None:
-        if self.state is LinkState.UP:
-            self._alive()
+        self._alive()
         fact = pppd_log.parse(event.line)
         if fact is None:
             return
         before = frozenset(self.call.told)
         self.call.take(fact)
-        if isinstance(fact, RemoteAddress) and self.state is LinkState.NEGOTIATING:
+        if (code := hopeless(fact)) is not None:
+            self._end_call(code)
+        elif isinstance(fact, RemoteAddress) and self.state is LinkState.NEGOTIATING:
             self._came_up()
         elif self.state is LinkState.NEGOTIATING:
             self._progressed(self.call.told - before)
@@ -146,6 +151,9 @@ class LinkMachine(Wishes):
             self.reason = reasons.state("negotiating", f" at {rate} bit/s" if rate else "")
 
     def _came_up(self) -> None:
+        if not usable(self.call.address):
+            self._end_call("no_address")
+            return
         self._cancel(Timer.NEGOTIATION)
         self.call.up = True
         self.calls += 1
@@ -159,8 +167,11 @@ class LinkMachine(Wishes):
         self._alive()
 
     def _alive(self) -> None:
+        """There was a sign of life; the next one is due in time."""
         interval = self.config.modem.echo_interval_s
-        self._set(Timer.LIFE, MISSED_ECHOES * interval + self._timings.silence)
+        up_s = MISSED_ECHOES * interval + self._timings.silence
+        up = self.state is LinkState.UP
+        self._set(Timer.LIFE, up_s if up else self._timings.stall)
 
     def _counted(self, event: Counted) -> None:
         counters = Counters(event.rx_bytes, event.tx_bytes)
@@ -175,7 +186,10 @@ class LinkMachine(Wishes):
         self._end_call("negotiation_timeout")
 
     def _no_life(self, _: Event) -> None:
-        self._end_call("pppd_silent")
+        """pppd repeats and logs what it sends; it is silent only while it waits for a login."""
+        told = self.call.told
+        waits = Told.LCP_TALKS in told and Told.AUTH_OK not in told and not self.call.up
+        self._end_call("auth_silent" if waits else "pppd_silent")
 
     def _pppd_stopped(self, _: Event) -> None:
         self._end_call("pppd_stopped")
@@ -185,8 +199,8 @@ class LinkMachine(Wishes):
         self._pppd = False
         told = frozenset(self.call.told)
         code = pppd_exit.reason(event.status, told, was_up=self.call.up)
-        says = self.call.peer_says
-        self._end_call(code, f' (it says: "{says}")' if says and code == "auth_failed" else "")
+        says = self.call.peer_says if code in PEER_EXPLAINS else ""
+        self._end_call(code, f' (it says: "{says}")' if says else "")
 
     # The end of a call
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .pppd_log import Told
+from .pppd_log import Fact, PppFact, Told
 
 _BY_EXIT: dict[int, str] = {
     0: "peer_closed",
@@ -37,6 +37,18 @@ _BY_LOG: tuple[tuple[Told, str], ...] = (
     (Told.IPCP_TIMEOUT, "no_network"),
     (Told.ECHO_LOST, "echo_lost"),
 )
+# After these pppd goes on for a while, or for ever: it is told to end at once.
+_HOPELESS = {
+    Told.ECHO_LOST: "echo_lost",
+    Told.LOOPBACK: "loopback",
+    Told.NO_IPCP: "no_ipcp",
+    Told.NO_SECRET: "auth_no_secret",
+}
+
+
+def hopeless(fact: PppFact) -> str | None:
+    """Return the reason to end the call that a line gives; None if it gives none."""
+    return _HOPELESS.get(fact.told) if isinstance(fact, Fact) else None
 
 
 def reason(status: int, told: frozenset[Told], *, was_up: bool) -> str:
@@ -49,6 +61,8 @@ def reason(status: int, told: frozenset[Told], *, was_up: bool) -> str:
     for fact, code in _BY_LOG:
         if fact in told:
             return code
+    if Told.METHOD_REFUSED in told and not was_up:
+        return "auth_no_secret"
     if Told.LCP_TIMEOUT in told or (
         not was_up and status in (10, 16) and Told.LCP_TALKS not in told
     ):

@@ -24,6 +24,7 @@ class Told(Enum):
     AUTH_FAILED = auto()  # the peer refused our login
     AUTH_SILENT = auto()  # the peer does not answer our login
     NO_SECRET = auto()  # the peer wants a login, or a method, that we do not have
+    METHOD_REFUSED = auto()  # we refused the login that the peer wants
     PEER_SAYS = auto()  # the peer's message to its user
     LCP_TIMEOUT = auto()  # nobody answers LCP
     IPCP_TIMEOUT = auto()
@@ -86,10 +87,11 @@ _TABLE: tuple[tuple[str, Told], ...] = (
     (r"No response to PAP authenticate-requests", Told.AUTH_SILENT),
     (r"No (?:auth is possible|secret found for PAP login)", Told.NO_SECRET),
     (r"No CHAP secret found for authenticating us", Told.NO_SECRET),
+    (r"sent \[LCP ConfRej id=\S+ (?:<[^>]*> )*<auth ", Told.METHOD_REFUSED),
     (r"Remote message: (.*)", Told.PEER_SAYS),
     (r"LCP: timeout sending Config-Requests", Told.LCP_TIMEOUT),
     (r"IPCP: timeout sending Config-Requests", Told.IPCP_TIMEOUT),
-    (r"Protocol-Reject for (?:unsupported protocol )?'IP Control Protocol'", Told.NO_IPCP),
+    (r"Protocol-Reject for (?:'[\w /()-]+' \()?0x8021\)? received", Told.NO_IPCP),
     (r"Could not determine local IP address", Told.NO_ADDRESS),
     (r"Peer refused to agree to (?:our|his) IP address", Told.NO_ADDRESS),
     (r"LCP terminated by peer(?: \((.*)\))?$", Told.PEER_TERMINATED),

@@ -67,12 +67,12 @@ FAILURES: dict[str, Failure] = {
     "dial_timeout": Failure("the modem did not connect in time", "Allow a longer dial time."),
     # PPP
     "no_ppp": Failure("the other side does not speak PPP", "Check the number."),
-    "peer_refused": Failure("the provider ended the call while it was set up", _PROVIDER),
-    "peer_closed": Failure("the provider ended the call", _SELF),
+    "peer_refused": Failure("the provider ended the call while it was set up{detail}", _PROVIDER),
+    "peer_closed": Failure("the provider ended the call{detail}", _SELF),
     "auth_failed": Failure("the provider refused the login{detail}", _LOGIN, Cause.AUTH),
     "auth_silent": Failure("the provider did not answer the login", _PROVIDER),
     "auth_no_secret": Failure(
-        "the provider wants a login that is not allowed or not set",
+        "the provider wants a login that is not allowed or not set{detail}",
         "Set user and password, and allow more methods in 'auth'.",
         Cause.AUTH,
     ),

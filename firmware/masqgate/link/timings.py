@@ -12,6 +12,7 @@ class Timings:
     port_open: float = 15.0  # an open that takes longer is stuck in the kernel
     port_poll: float = 1.0  # looking for a port that is not there
     probe: float = 1.5  # AT → OK; V.250 modems answer within 0.2 s
+    late_probe: float = 2.5  # and if there was none
     command: float = 5.0  # other commands
     slow_command: float = 30.0  # commands that ask the mobile network, or restart the modem
     settle: float = 0.3  # after ATZ modems swallow what follows at once
@@ -21,6 +22,7 @@ class Timings:
     registration: float = 120.0  # until the mobile network takes us
     registration_poll: float = 2.0
     negotiation: float = 150.0  # LCP to IPCP; a line of 300 bit/s with 5 s round trip fits in
+    stall: float = 30.0  # without a line of pppd's log while PPP is negotiated
     silence: float = 20.0  # on top of five lost echoes: pppd itself hangs
     steady: float = 60.0  # a call as long as this makes the back-off start anew
     terminate: float = 10.0  # SIGTERM until SIGKILL

@@ -1,0 +1,312 @@
+"""The link machine, told as stories; and any events in any order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from masqgate.contract.secret import Secret
+from masqgate.contract.status import LinkState
+from masqgate.link import events as ev
+from masqgate.link.machine import LinkMachine
+from masqgate.link.table import TABLE, trigger
+from masqgate.link.timings import Timings
+
+from tests.unit.link_world import World, config
+
+S = LinkState
+
+
+def tell(machine: LinkMachine, *events: ev.Event, now: float = 0.0) -> list[ev.Command]:
+    return [command for event in events for command in machine.handle(event, now)]
+
+
+def kinds(commands: Iterable[ev.Command]) -> list[str]:
+    return [type(command).__name__ for command in commands]
+
+
+def test_a_call_reads_like_this() -> None:
+    machine = LinkMachine(config(init=("ATZ",)), Timings(), lambda: 0.5)
+    assert tell(machine, ev.Began()) == [
+        ev.SetTimer(ev.Timer.PORT, 15.0), ev.OpenPort("/dev/ttyUSB0", 115_200, True),
+    ]  # fmt: skip
+    assert tell(machine, ev.PortOpened()) == [
+        ev.CancelTimer(ev.Timer.PORT),
+        ev.WritePort(b"AT\r", "AT"), ev.SetTimer(ev.Timer.STEP, 1.5),
+    ]  # fmt: skip
+    assert tell(machine, ev.PortData(b"\r\nOK\r\n")) == [
+        ev.WritePort(b"ATZ\r", "ATZ"), ev.SetTimer(ev.Timer.STEP, 5.0),
+    ]  # fmt: skip
+    assert tell(machine, ev.PortData(b"\r\nOK\r\n")) == [ev.SetTimer(ev.Timer.STEP, 0.3)]
+    tell(machine, ev.TimerExpired(ev.Timer.STEP))
+    commands = tell(machine, ev.PortData(b"\r\nCourier\r\nOK\r\n"))
+    assert ev.WritePort(b"ATDT5551000\r", "ATDT5551000") in commands
+    assert (machine.state, machine.reason.text) == (S.DIALING, "Dialing 5551000.")
+    commands = tell(machine, ev.PortData(b"\r\nCONNECT 33600/V34\r\n~\xff}#"))
+    assert commands[-1] == ev.LendPort()
+    assert machine.reason.text == "Connected at 33600 bit/s; starting PPP."
+    (start,) = [c for c in tell(machine, ev.PortLent(None)) if isinstance(c, ev.StartPppd)]
+    assert "local" in start.options.splitlines()
+    tell(
+        machine,
+        ev.PppdBegan(77),
+        ev.PppdLogged("local  IP address 198.51.100.7"),
+        ev.PppdLogged("remote IP address 198.51.100.1"),
+    )
+    status = machine.status(0.0, 1.0)
+    assert (status.state, status.address, status.peer) == (S.UP, "198.51.100.7", "198.51.100.1")
+    assert (status.connect_rate, status.modem, status.pppd_pid) == (33_600, "Courier", 77)
+    assert status.reason.text == "Connected as 198.51.100.7 at 33600 bit/s."
+
+
+def test_people_are_told_why_and_how_long() -> None:
+    world = World()
+    world.faults.dial = "BUSY"
+    world.reach(S.WAITING)
+    reason = world.machine.reason
+    assert (reason.code, reason.text) == (
+        "busy", "Waiting 5 s before the next dial: the line was busy.",
+    )  # fmt: skip
+    assert world.machine.status(world.now, 0.0).retry_in_s == 5.0
+
+
+def test_carrier_wire_decides_whether_pppd_minds_it() -> None:
+    for carrier, word in ((True, "modem"), (False, "local"), (None, "local")):
+        world = World()
+        world.reach(S.NEGOTIATING)
+        (start,) = [
+            command
+            for command in world.machine.handle(ev.PortLent(carrier), world.now)
+            if isinstance(command, ev.StartPppd)
+        ]
+        assert word in start.options.splitlines()
+
+
+@pytest.mark.parametrize("state", [S.INIT, S.DIALING, S.NEGOTIATING, S.UP, S.WAITING])
+def test_disconnect_holds_until_connect(state: LinkState) -> None:
+    world = World()
+    if state is S.WAITING:
+        world.faults.dial = "BUSY"
+    world.reach(state)
+    world.faults.dial = ""
+    world.call(ev.DisconnectCalled())
+    world.reach(S.IDLE, limit_s=30.0)
+    assert world.machine.reason.code == "disconnected"
+    assert not world.port_open and world.pppd is None and not world.machine.deadlines
+    world.run_for(10_000.0)
+    assert world.state is S.IDLE
+    world.call(ev.ConnectCalled())
+    world.reach(S.UP)
+
+
+@pytest.mark.parametrize("state", [s for s in S if s is not S.OFF])
+def test_the_end_lets_go_of_everything(state: LinkState) -> None:
+    world = World(config(mode="manual"))
+    if state is not S.IDLE:
+        world.faults.dial = "BUSY" if state is S.WAITING else ""
+        world.faults.port = "missing" if state is S.NO_PORT else ""
+        world.faults.modem = "silent" if state is S.RESETTING else ""
+        world.call(ev.ConnectCalled())
+        if state is S.HANGING_UP:
+            world.reach(S.UP)
+            world.end_pppd(16, 0.0)
+        world.reach(state)
+    world.call(ev.ShutdownCalled())
+    world.run_until(lambda: world.exited, 30.0)
+    assert not world.port_open and world.pppd is None and not world.machine.deadlines
+
+
+def test_a_silent_pppd_is_terminated_then_killed() -> None:
+    world = World()
+    world.reach(S.UP)
+    world.faults.pppd = "hung"
+    assert world.reach(S.HANGING_UP) <= 60.0
+    assert world.machine.reason.code == "pppd_silent"
+    assert 10.0 <= world.run_until(lambda: world.pppd is None, 30.0) <= 11.0
+
+
+def test_a_pppd_that_survives_kill_is_told_of_and_killed_again() -> None:
+    world = World()
+    world.reach(S.UP)
+    world.faults.pppd = "unkillable"
+    world.reach(S.HANGING_UP)
+    world.run_until(lambda: world.machine.reason.code == "pppd_stuck", 60.0)
+    world.run_for(3600.0)
+    assert world.pppd_count == 1
+    world.faults.pppd = ""
+    world.reach(S.UP, limit_s=120.0)
+
+
+def test_the_peers_words_choose_nothing() -> None:
+    world = World()
+    world.reach(S.NEGOTIATING)
+    world.run_until(lambda: world.machine.reason.code == "negotiating", 20.0)
+    lie = "local  IP address 6.6.6.6^Mremote IP address 6.6.6.6\x1b[2J\u202e" + "x" * 5000
+    world.log(f"CHAP authentication failed: {lie}")
+    world.end_pppd(19, 0.1)
+    world.reach(S.WAITING)
+    reason = world.machine.reason
+    assert reason.code == "auth_failed"
+    assert reason.text.isascii() and reason.text.isprintable() and len(reason.text) < 300
+    assert world.machine.calls == 0
+
+
+def test_a_saturated_call_is_not_hung_up() -> None:
+    """While bytes come in, pppd sends no echo and logs nothing."""
+    world = World()
+    world.reach(S.UP)
+    world.silence_pppd()
+    for number in range(200):
+        world.call(ev.Counted(1000 + number * 60, 10))
+        world.run_for(2.0)
+    assert world.state is S.UP
+
+
+def test_short_calls_do_not_reset_the_back_off() -> None:
+    world = World()
+    waits = []
+    for _ in range(5):
+        world.reach(S.UP)
+        world.log("Modem hangup")
+        world.end_pppd(16, 0.1)
+        world.reach(S.WAITING)
+        waits.append(world.machine.deadlines[ev.Timer.REDIAL] - world.now)
+    assert waits == sorted(waits) and waits[-1] == 80.0
+    world.reach(S.UP)
+    world.run_for(61.0)
+    world.log("Modem hangup")
+    world.end_pppd(16, 0.1)
+    world.reach(S.WAITING)
+    assert world.machine.deadlines[ev.Timer.REDIAL] - world.now == 5.0
+
+
+def test_connect_dials_at_once_and_forgets_old_failures() -> None:
+    world = World()
+    world.faults.dial = "BUSY"
+    for _ in range(7):
+        world.reach(S.DIALING)
+        world.reach(S.WAITING)
+    assert world.machine.deadlines[ev.Timer.REDIAL] - world.now == 300.0
+    world.call(ev.ConnectCalled())
+    assert world.state is S.INIT
+    world.reach(S.WAITING)
+    assert world.machine.deadlines[ev.Timer.REDIAL] - world.now == 5.0
+
+
+def test_a_new_number_is_dialed_now_a_new_dial_time_out_later() -> None:
+    world = World()
+    world.reach(S.UP)
+    world.call(ev.ConfigLoaded(config(dial_timeout_s=30, init=("ATZ", "ATE0"), mode="manual")))
+    assert world.state is S.UP
+    world.call(ev.ConfigLoaded(config(number="999")))
+    assert (world.state, world.machine.reason.code) == (S.HANGING_UP, "config_changed")
+    assert world.reach(S.DIALING) < 15.0
+    assert world.written[-1] == "ATDT999"
+
+
+@pytest.mark.parametrize("state", [S.INIT, S.DIALING, S.NEGOTIATING, S.UP])
+def test_switching_off_hangs_up(state: LinkState) -> None:
+    world = World()
+    world.reach(state)
+    world.call(ev.ConfigLoaded(config(mode="off")))
+    world.reach(S.OFF, limit_s=30.0)
+    world.call(ev.ConnectCalled())
+    assert world.state is S.OFF and world.notes[-1].code == "refused"
+    world.call(ev.ConfigLoaded(config(mode="always")))
+    world.reach(S.UP)
+
+
+def test_a_value_that_pppd_cannot_take_is_a_named_failure() -> None:
+    world = World(config(password=Secret("a\0b")))
+    world.reach(S.WAITING)
+    assert world.machine.reason.code == "pppd_options"
+    assert "a\0b" not in world.machine.reason.text
+
+
+def test_a_mobile_modem_that_never_connects_is_restarted() -> None:
+    world = World(config(apn="internet", number="*99#", dial="plain"))
+    world.texts["AT+CPIN?"] = "+CPIN: READY"
+    world.texts["AT+CEREG?"] = "+CEREG: 0,1"
+    world.faults.dial = "NO CARRIER"
+    world.run_until(lambda: "AT+CFUN=1,1" in world.written, 3600.0)
+    assert world.written.count("ATD*99#") == 6
+    assert world.machine.resets == {"no_carrier": 1}
+    world.faults.dial = ""
+    world.reach(S.UP)
+
+
+EVENTS: st.SearchStrategy[ev.Event] = st.one_of(
+    st.sampled_from([
+        ev.Began(), ev.PortOpened(), ev.PortFailed("missing"), ev.PortFailed("busy"),
+        ev.PortFailed("broken", "EIO"), ev.PortLost(), ev.PortLent(True), ev.PortLent(None),
+        ev.PppdBegan(42), ev.PppdFailed("ENOENT"), ev.PppdStopped(), ev.Counted(1, 2),
+        ev.ConnectCalled(), ev.DisconnectCalled(), ev.ConfigLoaded(config()),
+        ev.ConfigLoaded(config(mode="off")), ev.ConfigLoaded(config(mode="manual")),
+        ev.ConfigLoaded(config(number="1", apn="a")), ev.ConfigRefused("no"),
+        ev.PortData(b"\r\nOK\r\n"), ev.PortData(b"\r\nOK\r\n"), ev.PortData(b"\r\nOK\r\n"),
+        ev.PortData(b"\r\nCONNECT 33600\r\n"), ev.PortData(b"\r\nBUSY\r\n"),
+        ev.PortData(b"\r\nERROR\r\n"), ev.PortData(b"\0\xff~\r" * 50),
+        ev.PppdLogged("rcvd [LCP ConfReq id=0x1]"),
+        ev.PppdLogged("local  IP address 10.0.0.1"), ev.PppdLogged("remote IP address 10.0.0.2"),
+        ev.PppdLogged("No response to 4 echo-requests"), ev.PppdLogged("x" * 9000),
+    ]),
+    st.builds(ev.PppdEnded, st.integers(-15, 20)),
+    st.builds(ev.PortData, st.binary(max_size=40)),
+    st.builds(ev.TimerExpired, st.sampled_from(ev.Timer)),
+    st.builds(ev.TimerExpired, st.sampled_from(ev.Timer)),
+    st.builds(ev.TimerExpired, st.sampled_from(ev.Timer)),
+)  # fmt: skip
+
+
+class Watch:
+    """What must hold whatever happens."""
+
+    def __init__(self, machine: LinkMachine) -> None:
+        self.machine = machine
+        self.running = False  # pppd, as far as the machine was told
+
+    def feed(self, event: ev.Event, now: float) -> None:
+        before = self.machine.state
+        row = TABLE[before].get(trigger(event))
+        commands = self.machine.handle(event, now)
+        after = self.machine.state
+        allowed = {before} | (row.leads_to if row is not None else set())
+        assert after in allowed, f"{before} → {after} by {event} is not in the table"
+        if isinstance(event, ev.PppdEnded | ev.PppdFailed):
+            self.running = False
+        for command in commands:
+            if isinstance(command, ev.StartPppd):
+                assert not self.running
+                self.running = True
+        if after not in (S.OFF, S.IDLE):
+            assert self.machine.deadlines, f"no timer runs in {after} after {event}"
+        if after in (S.OFF, S.IDLE):
+            assert not self.machine.deadlines
+        text = self.machine.reason.text
+        assert text.endswith(".") and text.isascii() and len(text) < 400
+        assert len(commands) < 40
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(EVENTS, max_size=80), st.sampled_from(["always", "manual", "off"]))
+def test_any_events_in_any_order_leave_a_way_on(events: list[ev.Event], mode: str) -> None:
+    watch = Watch(LinkMachine(config(mode=mode), Timings(), lambda: 0.5))
+    for number, event in enumerate([ev.Began(), *events]):
+        watch.feed(event, float(number))
+    # And then, when all is well again, the end comes in bounded time.
+    watch.feed(ev.ShutdownCalled(), 1e6)
+    now = 1e6
+    for _ in range(60):
+        if watch.machine.ended:
+            break
+        if watch.running:
+            watch.feed(ev.PppdEnded(-9), now)
+            continue
+        assert watch.machine.deadlines
+        timer = min(watch.machine.deadlines, key=lambda t: watch.machine.deadlines[t])
+        now = max(now, watch.machine.deadlines[timer])
+        watch.feed(ev.TimerExpired(timer), now)
+    assert watch.machine.ended
+    assert now - 1e6 < 120.0
