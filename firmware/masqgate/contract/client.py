@@ -66,7 +66,11 @@ class Client:
 
     def flows(self) -> tuple[Flow, ...]:
         """The masqueraded connections."""
-        return self._call(calls.FLOWS, calls.Nothing()).flows
+        return self.all_flows().flows
+
+    def all_flows(self) -> calls.Flows:
+        """The masqueraded connections that are listed, and how many there are in all."""
+        return self._call(calls.FLOWS, calls.Nothing())
 
     def self_test(self, *, begin: bool = False) -> calls.SelfTestRun:
         """Begin a self-test unless one is running, or look how far it is (a minute or two)."""
@@ -110,6 +114,10 @@ class Client:
 def _why(error: OSError | framing.FramingError) -> str:
     if isinstance(error, TimeoutError):
         return "not in time"
+    if isinstance(error, FileNotFoundError):
+        return "it has not started yet"
+    if isinstance(error, ConnectionRefusedError):
+        return "it is not running"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
     return str(error)

@@ -217,7 +217,7 @@ def _page(status: Status) -> str:
     address = status.lan.address.split("/")[0]
     if not address:
         return "not reachable: the router has no LAN address"
-    note = "" if status.password_set else "; nothing passes until its password is set there"
+    note = "" if status.password_set else "; nothing passes until its password is set"
     return f"http://{address}/{note}"
 
 

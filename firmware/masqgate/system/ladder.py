@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import http.client
 import queue
 import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from masqgate.contract.status import Status
 from masqgate.core.ladder import HEADERS, SMALL, Result, Step, Targets, active_link, plan
@@ -43,7 +41,7 @@ def attempt(step: Step) -> Result:
     }  # fmt: skip
     try:
         good, text = trials[step.kind](step)
-    except (OSError, ValueError, http.client.HTTPException, subprocess.SubprocessError) as error:
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
         good, text = False, _reason(error)
     return Result(step, "good" if good else "failed", text)
 
@@ -111,12 +109,17 @@ def _name(step: Step) -> Seen:
 
 
 def _page(step: Step) -> Seen:
+    import http.client  # both take their time to load on a small board
+    from urllib.parse import urlsplit
+
     url = urlsplit(step.target)
     connection = http.client.HTTPConnection(url.hostname or "", url.port or 80, timeout=PAGE_S)
     try:
         connection.request("GET", url.path or "/", headers={"User-Agent": "masqgate-self-test"})
         response = connection.getresponse()
         count = len(response.read(LARGEST_PAGE))
+    except http.client.HTTPException as error:
+        return False, f"{url.hostname} answers what is no HTTP ({type(error).__name__})"
     finally:
         connection.close()
     text = f"{url.hostname} answers {response.status} with {count} bytes"
