@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from dnslib import QTYPE, RR, A, DNSRecord
+from masqgate.desired.nft import FLOWS_PER_HOST
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6
 
@@ -221,3 +222,33 @@ def test_forged_sources_on_the_lan_get_no_answer(named: World) -> None:
     named.udp(named.router.space).sendto(b"marker", (f"{LAN}.11", 9))
     assert [p for p in wire.packets_until(b"marker") if p.src == ROUTER] == []
     wire.close()
+
+
+def test_a_flood_of_one_host_leaves_the_others_alone(named: World) -> None:
+    """Ten thousand flows of host A: names and page go on for it, the Internet for host B."""
+    wire = Wire(named.hosts[0], "eth0")
+    mac = named.router.tool("cat", "/sys/class/net/br0/address").strip()
+    packet = IP(src=f"{LAN}.11", dst=SERVER) / UDP(sport=40000, dport=0, chksum=0) / b"flood"
+    template = wire.frame(packet, mac)
+    for port in range(1, 10001):
+        wire.socket.send(with_port(template, port))
+    named.udp(named.router.space).sendto(b"marker", (f"{LAN}.11", 9))
+    list(wire.data_until(b"marker"))
+    flows = named.router.tool("conntrack", "-L", "-s", f"{LAN}.11").splitlines()
+    assert 2000 < len(flows) <= FLOWS_PER_HOST
+    assert resolve(named, named.hosts[0], "masqgate.lan") == [ROUTER]
+    server = named.udp(named.internet, SERVER, 7000)
+    named.udp(named.hosts[1]).sendto(b"hello", (SERVER, 7000))
+    assert server.recv(100) == b"hello"
+    wire.close()
+
+
+def test_names_page_and_ping_need_no_room_in_the_table_of_flows(named: World) -> None:
+    page = named.tcp(named.router.space, port=80)
+    page.listen()
+    named.router.tool("conntrack", "-F")
+    host = named.hosts[0]
+    assert resolve(named, host, "masqgate.lan") == [ROUTER]
+    named.tcp(host).connect((ROUTER, 80))
+    assert host.run(["ping", "-c", "1", "-W", "9", ROUTER]).returncode == 0
+    assert f"{LAN}.11" not in named.router.tool("conntrack", "-L")

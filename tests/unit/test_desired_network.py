@@ -18,6 +18,7 @@ from masqgate.desired.network import (
     Change,
     CreateBridge,
     Network,
+    PinAddress,
     RemoveAddress,
     RemoveRoute,
     Route,
@@ -146,7 +147,8 @@ def test_a_port_that_became_an_uplink_leaves_the_bridge_first() -> None:
 
 
 def nothing() -> Actual:
-    return Actual(frozenset({"lo", "eth0", "eth1"}), frozenset(), {}, frozenset(), frozenset(), {})
+    links = frozenset({"lo", "eth0", "eth1"})
+    return Actual(links, frozenset(), False, {}, frozenset(), frozenset(), {})
 
 
 def reached(wanted: Network) -> Actual:
@@ -155,6 +157,7 @@ def reached(wanted: Network) -> Actual:
     return Actual(
         frozenset(names | {route.interface for route in wanted.routes}),
         frozenset(names),
+        True,
         dict.fromkeys(wanted.members, wanted.bridge),
         frozenset(wanted.addresses),
         frozenset(wanted.routes),
@@ -167,6 +170,8 @@ def make(actual: Actual, change: Change) -> Actual:
     new = msgspec.structs.replace
     if isinstance(change, CreateBridge):
         return new(actual, links=actual.links | {change.bridge})
+    if isinstance(change, PinAddress):
+        return new(actual, pinned=True)
     if isinstance(change, SetMaster):
         masters = {k: v for k, v in actual.masters.items() if k != change.interface}
         masters |= {change.interface: change.master} if change.master else {}
@@ -195,6 +200,7 @@ states = st.builds(
     Actual,
     links=st.just(frozenset({"lo", "eth0", "eth1", "ppp-modem1"})),
     up=st.frozensets(names),
+    pinned=st.booleans(),
     masters=st.dictionaries(names, st.sampled_from(["br0", "br9"])),
     addresses=st.frozensets(st.builds(Address, names, addresses)),
     routes=st.frozensets(routes),

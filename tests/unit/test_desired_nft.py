@@ -66,7 +66,7 @@ def everything() -> str:
 
 def test_every_rule_has_a_comment_that_nft_takes() -> None:
     text = everything()
-    structure = re.compile(r"(table|delete|chain|set|type|flags|elements|\}|#).*|")
+    structure = re.compile(r"(table|delete|chain|set|type|size|flags|elements|\}|#).*|")
     rules = [line for line in map(str.strip, text.splitlines()) if not structure.fullmatch(line)]
     assert len(rules) > 40
     for rule in rules:

@@ -46,7 +46,7 @@ class Sysctl(msgspec.Struct, frozen=True, order=True):
 class Network(msgspec.Struct, frozen=True):
     """What is wanted."""
 
-    bridge: str
+    bridge: str  # keeps its hardware address once it has a port
     members: tuple[str, ...]  # Ethernet ports in the bridge
     uplinks: tuple[str, ...]  # Ethernet ports that are uplinks: up, and in no bridge
     addresses: tuple[Address, ...]
@@ -60,6 +60,7 @@ class Actual(msgspec.Struct, frozen=True):
 
     links: frozenset[str]
     up: frozenset[str]  # administratively up
+    pinned: bool  # whether the bridge's hardware address stays as it is
     masters: dict[str, str]  # interface: the bridge it is in
     addresses: frozenset[Address]
     routes: frozenset[Route]  # only ours (protocol 77)
@@ -68,6 +69,16 @@ class Actual(msgspec.Struct, frozen=True):
 
 class CreateBridge(msgspec.Struct, frozen=True):
     """Make the LAN bridge."""
+
+    bridge: str
+
+
+class PinAddress(msgspec.Struct, frozen=True):
+    """Make a bridge keep the hardware address that it has.
+
+    Otherwise it takes another one whenever a port with a lower address joins, and every host
+    would look for its gateway at the old one for a while.
+    """
 
     bridge: str
 
@@ -116,8 +127,8 @@ class SetSysctl(msgspec.Struct, frozen=True):
 
 
 Change = (
-    CreateBridge | SetMaster | SetUp | AddAddress | RemoveAddress | AddRoute | RemoveRoute
-    | SetSysctl
+    CreateBridge | PinAddress | SetMaster | SetUp | AddAddress | RemoveAddress | AddRoute
+    | RemoveRoute | SetSysctl
 )  # fmt: skip
 
 
@@ -207,6 +218,8 @@ def _bridge_changes(wanted: Network, actual: Actual) -> Iterator[Change]:
     for name in wanted.members:
         if name in actual.links and actual.masters.get(name, "") != wanted.bridge:
             yield SetMaster(name, wanted.bridge)
+    if not actual.pinned and any(name in actual.links for name in wanted.members):
+        yield PinAddress(wanted.bridge)
     for name in (wanted.bridge, *wanted.members, *wanted.uplinks):
         if (name in actual.links or name == wanted.bridge) and name not in actual.up:
             yield SetUp(name)

@@ -21,6 +21,7 @@ from ..contract.config import Config, Lan
 from .facts import BRIDGE, Facts, active_uplink, interface_of
 
 TABLE = "masqgate"
+COUNTED = "flows_of_host"  # the set that the kernel itself fills
 
 # RFC 6890 and its successors: sources that nobody on the Internet has. Answers are spared, since
 # the name servers of mobile providers, and the routers on the way, often have such addresses.
@@ -30,6 +31,11 @@ UNROUTABLE = (
     "203.0.113.0/24", "224.0.0.0/3",
 )  # fmt: skip
 
+# One LAN host may have so many flows at a time: one that floods, or scans the Internet, leaves
+# room in the kernel's table for the others.
+FLOWS_PER_HOST = 4096
+
+_SERVICES = "{ tcp . 53, udp . 53, tcp . 80 }"  # DNS and the admin page
 _LOG = "limit rate 6/minute burst 5 packets log prefix"
 
 
@@ -45,6 +51,7 @@ def ruleset(config: Config, facts: Facts) -> str:
     chains = [
         _arrival(uplinks),
         _arrival_lan(config.lan),
+        _reply_lan(config.lan),
         _arrival_uplink(config.lan),
         _sane(),
         _arrival_new(),
@@ -60,9 +67,8 @@ def ruleset(config: Config, facts: Facts) -> str:
         "# Made from the configuration: a change here does not last.\n"
         f"table inet {TABLE}\ndelete table inet {TABLE}\n\n"
         f"table inet {TABLE} {{\n{_set('uplinks', 'ifname', map(_quoted, uplinks))}\n"
-        f"{_set('unroutable', 'ipv4_addr', UNROUTABLE, interval=True)}\n"
-        + "\n".join(chains)
-        + "}\n"
+        f"{_set('unroutable', 'ipv4_addr', UNROUTABLE, flags='interval')}\n"
+        f"{_set(COUNTED, 'ipv4_addr', (), flags='dynamic')}\n" + "\n".join(chains) + "}\n"
     )
 
 
@@ -70,9 +76,10 @@ def _quoted(name: str) -> str:
     return f'"{name}"'
 
 
-def _set(name: str, kind: str, elements: Iterable[str], *, interval: bool = False) -> str:
+def _set(name: str, kind: str, elements: Iterable[str], *, flags: str = "") -> str:
     lines = [f"\tset {name} {{", f"\t\ttype {kind}"]
-    lines += ["\t\tflags interval"] if interval else []
+    lines += ["\t\tsize 65535"] if flags == "dynamic" else []
+    lines += [f"\t\tflags {flags}"] if flags else []
     listed = ", ".join(elements)
     lines += [f"\t\telements = {{ {listed} }}"] if listed else []
     return "\n".join([*lines, "\t}", ""])
@@ -113,6 +120,21 @@ def _arrival_lan(lan: Lan) -> str:
         f'ip saddr != {net} {_LOG} "masqgate spoof LAN: " comment "forged source, log"',
         f'ip saddr != {net} counter drop comment "forged source"',
         'jump sane comment "malformed packets"',
+        f"ip daddr {lan.interface.ip} meta l4proto . th dport {_SERVICES} notrack"
+        ' comment "DNS and page work even when the table of flows is full"',
+        f'ip daddr {lan.interface.ip} icmp type echo-request notrack comment "and so does ping"',
+    )
+
+
+def _reply_lan(lan: Lan) -> str:
+    """What is not tracked on its way in must not be tracked on its way out."""
+    return _chain(
+        "reply_lan",
+        f'oifname "{BRIDGE}" ip saddr {lan.interface.ip} meta l4proto . th sport {_SERVICES}'
+        ' notrack comment "DNS and page"',
+        f'oifname "{BRIDGE}" ip saddr {lan.interface.ip} icmp type echo-reply notrack'
+        ' comment "ping"',
+        base="filter hook output priority raw; policy accept",
     )
 
 
@@ -180,8 +202,8 @@ def _input_lan(lan: Lan) -> str:
         *_answers(),
         *([dhcp] if lan.dhcp else []),
         'icmp type echo-request accept comment "ping"',
-        f"ip daddr {lan.interface.ip} meta l4proto . th dport {{ tcp . 53, udp . 53, tcp . 80 }}"
-        ' accept comment "DNS and the admin page"',
+        f"ip daddr {lan.interface.ip} meta l4proto . th dport {_SERVICES} accept"
+        ' comment "DNS and the admin page"',
         'fib daddr type != local counter drop comment "broadcasts of other services"',
         f'{_LOG} "masqgate refused LAN: " comment "no such service, log"',
         'meta l4proto tcp counter reject with tcp reset comment "no such service"',
@@ -207,6 +229,9 @@ def _forward(way_out: str) -> str:
             ' comment "MSS fits the smaller MTU, both ways"',
             f"{outward}ct state new tcp flags & (fin | syn | rst | ack) != syn"
             ' counter reject with tcp reset comment "a flow of an earlier call: open a new one"',
+            f"{outward}ct state new add @{COUNTED}"
+            f" {{ ip saddr ct count over {FLOWS_PER_HOST} }} counter drop"
+            ' comment "a host with too many flows"',
             f'{outward}ct state new,established,related accept comment "the LAN to the Internet"',
             *_answers(f'iifname "{way_out}" oifname "{BRIDGE}" '),
         ]

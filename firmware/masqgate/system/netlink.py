@@ -24,6 +24,7 @@ from ..desired.network import (
     Change,
     CreateBridge,
     Network,
+    PinAddress,
     RemoveAddress,
     RemoveRoute,
     Route,
@@ -41,6 +42,7 @@ _MAIN_TABLE = 254
 _SCOPE_LINK = 253
 _ONLINK = 4  # RTNH_F_ONLINK
 _GROUPS = 0x1 | 0x10  # RTMGRP_LINK, RTMGRP_IPV4_IFADDR
+_ADDRESS_SET = "3"  # NET_ADDR_SET
 _PORT_KINDS = (None, "veth")  # real ports have no kind; veth is a container's port
 
 
@@ -77,6 +79,7 @@ class Kernel:
         return Actual(
             links=frozenset(names.values()),
             up=frozenset(_name(link) for link in links if link["flags"] & _IFF_UP),
+            pinned=_pinned(wanted.bridge),
             masters={name: names.get(master, "?") for name, master in masters if master},
             addresses=frozenset(self._addresses(names)),
             routes=frozenset(self._routes(names)),
@@ -87,6 +90,10 @@ class Kernel:
         """Make one change; OSError or NetlinkError if the kernel refuses."""
         if isinstance(change, CreateBridge):
             self._ipr.link("add", ifname=change.bridge, kind="bridge")
+        elif isinstance(change, PinAddress):
+            index = self._index(change.bridge)
+            address = self._ipr.get_links(index)[0].get_attr("IFLA_ADDRESS")
+            self._ipr.link("set", index=index, address=address)
         elif isinstance(change, SetMaster):
             master = self._index(change.master) if change.master else 0
             self._ipr.link("set", index=self._index(change.interface), master=master)
@@ -164,6 +171,14 @@ def _is_radio(name: str) -> bool:
     except OSError:
         return False
     return any(line in ("DEVTYPE=wlan", "DEVTYPE=wwan") for line in lines)
+
+
+def _pinned(bridge: str) -> bool:
+    """Whether the bridge's hardware address was set, not taken from a port."""
+    try:
+        return (SYS_NET / bridge / "addr_assign_type").read_text().strip() == _ADDRESS_SET
+    except OSError:
+        return False
 
 
 def _sysctls(wanted: Network) -> Iterator[tuple[str, str]]:

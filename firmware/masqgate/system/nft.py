@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import re
 
 from ..contract.paths import Paths
-from ..desired.nft import TABLE
+from ..desired.nft import COUNTED, TABLE
 from .run import ToolError, run
+
+_COUNTED_SET = re.compile(rf"\tset {COUNTED} \{{.*?\n\t\}}\n", re.DOTALL)
 
 log = logging.getLogger(__name__)
 
@@ -68,8 +71,9 @@ class Firewall:
             self.load(CLOSED)
 
     def _list(self) -> str:
-        """The table as the kernel has it, without counters; empty if it is not there."""
+        """The table as the kernel has it, without what it counts; empty if it is not there."""
         try:
-            return run(["nft", "--stateless", "list", "table", "inet", TABLE])
+            text = run(["nft", "--stateless", "list", "table", "inet", TABLE])
         except ToolError:
             return ""
+        return _COUNTED_SET.sub("", text)
