@@ -1,12 +1,13 @@
 """Boot partition, slot, data and the whole card, composed by genimage."""
 
 import shutil
+from collections.abc import Sequence
 from importlib import util
 from pathlib import Path
 from types import ModuleType
 
 from .epoch import settle_times
-from .kernel import make_device_trees
+from .kernel import BOARDS, make_device_trees
 from .layer import IMAGE_DIR, REPOSITORY, run
 from .layout import IMAGE_BYTES, PARTITIONS
 
@@ -25,10 +26,10 @@ def boot_state() -> ModuleType:
     return module
 
 
-def make_boot_files(base: Path, target: Path) -> None:
+def make_boot_files(base: Path, target: Path, boards: Sequence[str] = BOARDS) -> None:
     """Collect what the firmware and U-Boot read from the boot partition."""
     board = IMAGE_DIR / "board"
-    make_device_trees(base, target)
+    make_device_trees(base, target, boards)
     for name in _FIRMWARE:
         shutil.copy(base / "tree/usr/lib/raspi-firmware" / name, target)
     shutil.copy(base / "tree" / UBOOT, target)
@@ -36,7 +37,9 @@ def make_boot_files(base: Path, target: Path) -> None:
     overlays = target / "overlays"
     overlays.mkdir()
     for source in board.glob("*.dtso"):
-        run(["dtc", "-@", "-I", "dts", "-O", "dtb", "-o", overlays / f"{source.stem}.dtbo", source])
+        run(
+            ["dtc", "-@", "-I", "dts", "-O", "dtb", "-o", overlays / f"{source.stem}.dtbo", source]
+        )
     script = target / "boot.scr"
     run(["mkimage", "-A", "arm64", "-T", "script", "-C", "none", "-d", board / "boot.cmd", script])
     environment = target / "uboot.env"

@@ -4,6 +4,7 @@ import gzip
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from .layer import IMAGE_DIR, read_list, run
@@ -30,7 +31,7 @@ def make_kernel(base: Path, target: Path) -> None:
         shutil.copyfileobj(source, packed, 1 << 20)
 
 
-def make_device_trees(base: Path, target: Path) -> None:
+def make_device_trees(base: Path, target: Path, boards: Sequence[str] = BOARDS) -> None:
     """Copy the boards' device trees, freed of the Bluetooth chip on the modem's UART.
 
     With the node in place the kernel gives the PL011 to the Bluetooth driver, and no
@@ -38,7 +39,7 @@ def make_device_trees(base: Path, target: Path) -> None:
     """
     source = only((base / "tree").glob("usr/lib/linux-image-*/broadcom"))
     target.mkdir()
-    for board in BOARDS:
+    for board in boards:
         blob = target / f"{board}.dtb"
         shutil.copy(source / blob.name, blob)
         if _has_node(blob, _BLUETOOTH):
@@ -72,10 +73,11 @@ def make_initramfs(base: Path, tree: Path, target: Path, work: Path) -> None:
         shutil.copy(version_dir / path, root / "modules")
     names = "".join(f"{Path(path).name}\n" for path in order)
     (root / "modules/order").write_text(names)
-    _pack(root, target)
+    pack_initramfs(root, target)
 
 
-def _pack(root: Path, target: Path) -> None:
+def pack_initramfs(root: Path, target: Path) -> None:
+    """Pack a tree as a compressed cpio archive; the same tree gives the same bytes."""
     names = sorted(path.relative_to(root).as_posix() for path in root.rglob("*"))
     for name in names:
         os.utime(root / name, (0, 0), follow_symlinks=False)
