@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 from masqgate.contract import document
+from masqgate.contract.calls import Flows, SelfTestRun, SelfTestStep
 from masqgate.contract.client import Client
 from masqgate.contract.errors import MasqgateError
 from masqgate.contract.status import (
@@ -121,6 +122,15 @@ ENTRIES = tuple(
     )
 )
 
+TEST = (
+    SelfTestStep(number=1, title="The ruleset is loaded", verdict="good", text="14 rules."),
+    SelfTestStep(
+        number=2, title="A web page", verdict="failed", text="No answer from deb.example.",
+        diagnosis="Names work, the web does not: a proxy is needed.",
+    ),
+    SelfTestStep(number=3, title="Large packets", verdict="skipped", text="The page failed."),
+)  # fmt: skip
+
 
 class FakeRouter(Client):
     """Answers every call of the page by itself. Public values are for tests to set."""
@@ -132,6 +142,8 @@ class FakeRouter(Client):
         self.hosts: tuple[Host, ...] = HOSTS
         self.entries: tuple[Entry, ...] = ENTRIES
         self.connections: tuple[Flow, ...] = FLOWS
+        self.total = 0  # of the connections, where more than are listed
+        self.test = SelfTestRun(running=False)
         self.warnings: tuple[Reason, ...] = ()
         self.firewall = "open"
         self.password: str | None = "correct horse battery"
@@ -181,9 +193,18 @@ class FakeRouter(Client):
         self._may("log")
         return tuple(entry for entry in self.entries if entry.number > after)[-limit:]
 
-    def flows(self) -> tuple[Flow, ...]:
+    def all_flows(self) -> Flows:
         self._may("flows")
-        return self.connections
+        return Flows(self.connections, self.total or len(self.connections))
+
+    def self_test(self, *, begin: bool = False) -> SelfTestRun:
+        self._may("self_test", *(["begin"] if begin else []))
+        if begin and not self.test.running:
+            self.test = SelfTestRun(running=True)
+        elif self.test.running:  # each look finds one step more
+            steps = TEST[: len(self.test.steps) + 1]
+            self.test = SelfTestRun(running=len(steps) < len(TEST), steps=steps)
+        return self.test
 
     def password_check(self, password: str, client: str = "") -> None:
         self._may("password_check", client)

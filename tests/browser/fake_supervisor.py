@@ -60,7 +60,8 @@ def verbs(router: FakeRouter) -> dict[str, Callable[[Any], Any]]:
         "config_check": lambda a: router.config_check(a.text),
         "config_apply": lambda a: router.config_apply(a.text),
         "log": lambda a: calls.Log(router.log(a.after, a.limit)),
-        "flows": lambda a: calls.Flows(router.flows(), len(router.flows())),
+        "flows": lambda a: router.all_flows(),
+        "self_test": lambda a: router.self_test(begin=a.begin),
         "password_check": lambda a: router.password_check(a.password, a.client),
         "password_set": lambda a: router.password_set(a.password, a.old, a.client),
     }

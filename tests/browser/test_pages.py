@@ -113,6 +113,16 @@ def test_the_ladder_names_what_fails(visit: Visit, router: FakeRouter) -> None:
     visit.foreign = [url for url in visit.foreign if "192.168.77.1" not in url]
 
 
+def test_the_routers_own_test_is_run_and_watched(visit: Visit) -> None:
+    visit.log_in()
+    visit.expected = ("ERR_",)
+    page = visit.open("/help")
+    page.get_by_role("button", name="Run it").click()
+    expect(page.get_by_text("Names work, the web does not")).to_be_visible()
+    expect(page.get_by_role("button", name="Run it again")).to_be_visible()
+    visit.foreign = [url for url in visit.foreign if "192.168.77.1" not in url]
+
+
 def test_a_phone_never_scrolls_sideways(phone: Visit, router: FakeRouter) -> None:
     phone.expected = ("404", "422", "ERR_")
     long = "W" * 300

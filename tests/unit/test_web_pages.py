@@ -140,6 +140,26 @@ def test_connections_show_both_tuples(site: Site) -> None:
     assert "ICMP" in text
 
 
+def test_not_all_connections_are_listed(site: Site) -> None:
+    site.router.total = 7000
+    text = words(site.admin().get("/connections"))
+    assert "7000 connections, the first 4 are listed" in text
+
+
+def test_the_number_that_is_dialed_is_not_for_everybody(site: Site) -> None:
+    site.router.uplinks = (link(LinkState.DIALING),)
+    assert "0555" not in words(site.visitor().get("/"))
+    assert "0555" in words(site.admin().get("/"))
+
+
+@pytest.mark.parametrize("code", ["busy", "slow", "supervisor_unreachable"])
+def test_what_passes_by_itself_is_tried_again(site: Site, code: str) -> None:
+    site.router.failure = MasqgateError(code, "Not now.", "Later.")
+    page = site.visitor().get("/")
+    assert page.status_code == 503
+    assert page.headers["Retry-After"] == "5"
+
+
 def test_no_connections(site: Site) -> None:
     site.router.connections = ()
     assert "No host of the LAN has a connection" in words(site.admin().get("/connections/live"))
@@ -177,6 +197,22 @@ def test_help_works_for_everybody_and_without_the_supervisor(site: Site) -> None
     page = site.visitor().get("/help")
     assert page.status_code == 200
     assert "supervisor answers no" in words(page)
+
+
+def test_the_routers_own_test(site: Site) -> None:
+    assert "Log in to run it" in words(site.visitor().get("/help"))
+    assert site.visitor().post("/help/self-test").status_code == 303
+    assert site.router.asked == []
+    admin = site.admin()
+    assert "Run it" in words(admin.get("/help"))
+    assert site.router.asked[-1][0] == "password_check"
+    answer = admin.post("/help/self-test")
+    assert answer.headers["Location"] == "/help#self-test"
+    assert "The test is running." in words(admin.get("/help/self-test"))
+    for _ in range(3):
+        text = words(admin.get("/help/self-test"))
+    assert "A web page failed No answer from deb.example. Names work" in text
+    assert "The test has ended. Run it again" in text
 
 
 def test_probes(site: Site) -> None:

@@ -352,6 +352,14 @@ def test_a_reset_on_the_console_ends_every_session(site: Site) -> None:
     assert not CHANGING & {call[0] for call in site.router.asked}
 
 
+def test_a_session_from_before_a_reset_does_not_come_back(site: Site) -> None:
+    admin = site.admin()
+    site.router.password = None
+    site.visitor().get("/")
+    site.router.password = "another password"
+    assert admin.get("/log").status_code == 303
+
+
 # --- hostile input ---------------------------------------------------------------------------
 
 

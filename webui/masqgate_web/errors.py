@@ -13,6 +13,7 @@ from .security import is_fragment
 
 log = logging.getLogger(__name__)
 RETRY_S = 5
+LATER = ("busy", "slow")  # what the supervisor says when it can't answer now
 TEXTS: dict[int, tuple[str, str]] = {
     400: ("The request can't be understood.", "Load the page again."),
     403: ("This is not allowed.", "Load the page again."),
@@ -28,7 +29,7 @@ TEXTS: dict[int, tuple[str, str]] = {
 
 def status_of(error: MasqgateError) -> int:
     """The HTTP status of a refusal: 503 where the supervisor can't be asked."""
-    return 503 if error.code.startswith("supervisor_") else 409
+    return 503 if error.code.startswith("supervisor_") or error.code in LATER else 409
 
 
 def register(app: Flask) -> None:

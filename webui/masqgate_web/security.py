@@ -43,8 +43,11 @@ HEADERS = {
     "X-Frame-Options": "DENY",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
-VIEWS = {"live": "show", "connect": "show", "disconnect": "show", "apply_form": "show",
-         "move": "show", "save_document": "document", "set_new": "change"}  # fmt: skip
+VIEWS = {
+    **dict.fromkeys(("live", "connect", "disconnect", "apply_form", "move", "begin"), "show"),
+    "save_document": "document",
+    "set_new": "change",
+}
 DRAFTS = ("configuration.show", "configuration.document")
 NOT_KEPT = ("form_token", "modem.password", "modem.pin", "action")
 P = ParamSpec("P")

@@ -28,10 +28,10 @@ def live() -> ResponseReturnValue:
 
 def _view() -> dict[str, object]:
     status = site().status()
-    flows = site().quick.flows()
+    found = site().quick.all_flows()
     return {
         "status": status,
-        "flows": flows[:MOST],
-        "total": len(flows),
+        "flows": found.flows[:MOST],
+        "total": found.total,
         "names": {host.address: host.name for host in status.lan.hosts if host.name},
     }
