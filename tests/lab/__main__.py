@@ -93,7 +93,8 @@ def run(words: list[str]) -> int:
     parser.add_argument("--logs", type=Path, default=ROOT / "build" / "lab-logs" / "run")
     parser.add_argument("--wan", action="store_true", help="with an Ethernet uplink as well")
     options = parser.parse_args(words)
-    signal.signal(signal.SIGTERM, _interrupt)
+    for sign in (signal.SIGINT, signal.SIGTERM):  # a shell ignores SIGINT for its background
+        signal.signal(sign, _interrupt)
     image = Image.of(options.image)
     with Lab(image, logs=options.logs, progress=_print, wan=options.wan) as lab:
         control = Control(lab)

@@ -1,4 +1,7 @@
-"""The emulated Raspberry Pi: the real image in QEMU, on a copy-on-write overlay of it.
+"""The emulated Raspberry Pi: the real image in QEMU, on a copy of it.
+
+The card is a raw file: of a qcow2 file, QEMU keeps tables in memory until it is told to flush,
+which an SD card never is, and a power cut would lose minutes of what was written.
 
 The board's boot ROM and firmware are not emulated, so U-Boot is started directly. UART 0 is the
 modem's, UART 1 the console's; the LAN is a USB Ethernet adapter on a tap of the lab.
@@ -7,7 +10,6 @@ modem's, UART 1 the console's; the LAN is a USB Ethernet adapter on a tap of the
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -52,10 +54,7 @@ class Image:
             (self.uboot, copied.uboot),
             (self.device_tree, copied.device_tree),
         ):
-            command = ["cp", "--sparse=always", "--reflink=auto", str(source), str(target)]
-            done = subprocess.run(command, capture_output=True, text=True)
-            if done.returncode != 0:
-                raise LabError(f"{source} cannot be copied: {done.stderr.strip()}")
+            copy_sparse(source, target)
         return copied
 
     @property
@@ -76,6 +75,14 @@ class Tap:
     namespace: Namespace
     device: str
     mac: str
+
+
+def copy_sparse(source: Path, target: Path) -> None:
+    """Copy a file, leaving its zeros out; LabError tells why it could not be done."""
+    command = ["cp", "--sparse=always", "--reflink=auto", str(source), str(target)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise LabError(f"{source} cannot be copied: {done.stderr.strip()}")
 
 
 def card_size(image_size: int) -> int:
@@ -101,7 +108,7 @@ class Pi:
         self.modem_path = state.folder / "uart0"
         self.modem2_path = state.folder / "usb-serial" if modem2 else None
         self.console_path = state.folder / "uart1"
-        self.card = work / "card.qcow2"
+        self.card = work / "card.img"
         self.starts = 0
         self._monitor = state.folder / "qmp"
         self._processes = processes
@@ -117,17 +124,12 @@ class Pi:
         """Put in a card as it comes from the factory; only while the power is off."""
         if self.running:
             raise LabError("the card can only be changed while the power is off")
-        self.card.unlink(missing_ok=True)
-        size = card_size(self.image.disk.stat().st_size)
-        command = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw"]
-        command += ["-b", str(self.image.disk), str(self.card), str(size)]
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode != 0:
-            raise LabError(f"the card could not be made: {done.stderr.strip()}")
+        copy_sparse(self.image.disk, self.card)
+        os.truncate(self.card, card_size(self.card.stat().st_size))
 
     def keep_card(self, path: Path) -> None:
-        """Copy the card's changes to `path`, e.g. to look at it after a power cut."""
-        shutil.copyfile(self.card, path)
+        """Copy the card to `path`, e.g. to look at it after a power cut."""
+        copy_sparse(self.card, path)
 
     def start(self) -> None:
         """Switch the power on; LabError if QEMU does not start."""
@@ -175,7 +177,7 @@ class Pi:
         command = [
             "qemu-system-aarch64", "-M", "raspi3b", "-display", "none", "-nodefaults",
             "-kernel", str(self.image.uboot), "-dtb", str(self.image.device_tree),
-            "-drive", f"if=sd,format=qcow2,file={self.card}",
+            "-drive", f"if=sd,format=raw,file={self.card}",
             "-chardev", f"socket,id=uart0,path={self.modem_path},server=on,wait=off",
             "-chardev", f"socket,id=uart1,path={self.console_path},server=on,wait=off",
             "-serial", "chardev:uart0", "-serial", "chardev:uart1",
