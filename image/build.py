@@ -2,8 +2,8 @@
 
 Layers, each cached by the hash of what it is made from: `base` (Debian's packages,
 unpacked), `python` (an interpreter that compiles bytecode), `system` (the packages cut down
-to a router), `boot` (firmware, U-Boot, device trees, kernel, initramfs). What is made every time is small:
-our overlay and our code, the squashfs, the card.
+to a router), `boot` (firmware, U-Boot, device trees, kernel, initramfs). What is made every
+time is small: our overlay and our code, the squashfs, the card.
 """
 
 import argparse

@@ -24,8 +24,8 @@ def say(text: str) -> None:
 
 def _process_start() -> float:
     """Return the monotonic time, in seconds, at which this process started."""
-    with open("/proc/self/stat", encoding="ascii") as stat:
-        ticks = int(stat.read().rpartition(")")[2].split()[19])
+    fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+    ticks = int(fields[19])
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
@@ -59,7 +59,7 @@ def digest(paths: Iterable[Path], *words: str) -> str:
     for top in paths:
         for path in sorted(_files_below(top)):
             name = path.relative_to(top.parent).as_posix()
-            content = os.readlink(path).encode() if path.is_symlink() else path.read_bytes()
+            content = str(path.readlink()).encode() if path.is_symlink() else path.read_bytes()
             mode = 0 if path.is_symlink() else path.stat().st_mode
             state.update(f"f{name}\0{mode:o}\0{len(content)}\0".encode() + content)
     return state.hexdigest()[:16]

@@ -61,8 +61,8 @@ def _enable_units(tree: Path) -> None:
 
 
 def _pack(tree: Path, squashfs: Path) -> None:
-    command = ["mksquashfs", tree, squashfs, "-comp", "zstd", "-Xcompression-level", "15"]
-    run([*command, "-noappend", "-no-progress", "-quiet", "-no-exports"])
+    options = "-comp zstd -Xcompression-level 15 -noappend -no-progress -quiet -no-exports"
+    run(["mksquashfs", tree, squashfs, *options.split()])
     size = squashfs.stat().st_size
     say(f"root: {size / 1e6:.1f} MB")
     if size > SQUASHFS_LIMIT:

@@ -164,7 +164,9 @@ def strip_privileges(tree: Path) -> None:
 def _busybox_links(tree: Path) -> None:
     """Link busybox's applets where no real command of that name is left."""
     applets = run(["qemu-aarch64-static", tree / "usr/bin/busybox", "--list"]).split()
-    present = {path.name for folder in ("usr/bin", "usr/sbin") for path in (tree / folder).iterdir()}
+    present = {
+        path.name for folder in ("usr/bin", "usr/sbin") for path in (tree / folder).iterdir()
+    }
     unwanted = set(read_list(IMAGE_DIR / "applets-unwanted.txt"))
     for applet in applets:
         if applet not in present and applet not in unwanted:
