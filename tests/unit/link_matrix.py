@@ -41,6 +41,11 @@ def _reason(code: str) -> Callable[[World], None]:
     return go
 
 
+def _lcp(world: World) -> None:
+    world.reach(S.NEGOTIATING)
+    world.run_until(lambda: world.machine.call.pppd_pid is not None, 5.0)
+
+
 def _waiting(world: World) -> None:
     world.faults.dial = "BUSY"
     world.reach(S.WAITING)
@@ -64,7 +69,7 @@ PHASES: dict[str, Callable[[World], None]] = {
     "idle": _idle,
     "init": _reach(S.INIT),
     "dialing": _reach(S.DIALING),
-    "LCP": _reason("starting_ppp"),
+    "LCP": _lcp,
     "auth": _reason("negotiating"),
     "IPCP": _reason("logged_in"),
     "up": _reach(S.UP),

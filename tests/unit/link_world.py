@@ -64,6 +64,7 @@ class World:
         self.history: list[tuple[float, LinkState]] = []
         self.notes: list[ev.Note] = []
         self.written: list[str] = []
+        self.marks: list[ev.RememberPin] = []
         self.exited = False
         self.port_open = False
         self.online = False
@@ -175,6 +176,8 @@ class World:
                     self.end_pppd(-9, 0.1)
             case ev.Note():
                 self.notes.append(command)
+            case ev.RememberPin():
+                self.marks.append(command)
             case ev.Exit():
                 self.exited = True
 
@@ -225,9 +228,12 @@ class World:
                 self.say(b"\r\nERROR\r\n")
             case _ if line.startswith(("ATD", "ATDT")):
                 self._dial()
+            case _ if self.voice is not None:
+                self.say(self.voice(line).encode())
             case _:
                 self.say(f"\r\n{self.texts.get(line, '')}\r\nOK\r\n".encode())
 
+    voice: Callable[[str], str] | None = None  # another modem's answers, but to ATD
     texts: dict[str, str] = field(default_factory=lambda: {"AT+GMM": "Sim modem"})
 
     def _dial(self) -> None:

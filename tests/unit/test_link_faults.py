@@ -34,7 +34,7 @@ def test_a_fault_of_an_hour_is_survived(fault: str) -> None:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_a_day_of_random_faults_is_survived(seed: int) -> None:
+def test_sixty_random_faults_are_survived(seed: int) -> None:
     chance = random.Random(seed)
     world = World(config(), chance=chance.random, dtr_wired=chance.random() < 0.5)
     names = list(FAULTS)

@@ -100,3 +100,9 @@ def test_wires_and_sizes_follow_the_configuration() -> None:
 def test_without_a_user_there_is_no_secret() -> None:
     found = read(user="", password=Secret("unused"))
     assert b"user" not in found and b"password" not in found
+
+
+def test_slow_lines_get_time() -> None:
+    slow = words(render(config(), carrier_wire=False, rate=300).encode())
+    assert after(slow, b"lcp-restart") == after(slow, b"ipcp-restart") == b"10"
+    assert b"lcp-restart" not in words(render(config(), carrier_wire=False, rate=33_600).encode())

@@ -113,7 +113,11 @@ class LinkMachine(Wishes):
         if self._pppd:
             return
         try:
-            text = options.render(self.config, carrier_wire=event.carrier is True)
+            text = options.render(
+                self.config,
+                carrier_wire=event.carrier is True,
+                rate=self.call.connect_rate,
+            )
         except ValueError:
             self._end_call("pppd_options")
             return

@@ -14,6 +14,8 @@ from ..contract.dialer import DialerConfig
 # What a peer gets that asks for an address of its own; pppd's own habit (10.64.64.64).
 PEER_ADDRESS = "10.64.64.64"
 ECHO_FAILURES = 4
+SLOW = 4800  # bit/s; a packet of the negotiation takes up to a second there and back
+SLOW_RESTART_S = 10
 MAX_WORD = 1023  # bytes; pppd cuts longer words
 _PLAIN = frozenset((string.ascii_letters + string.digits + "-_.:/@+=,%").encode())
 _REFUSALS: tuple[tuple[AuthMethod | None, str], ...] = (
@@ -37,8 +39,12 @@ def quote(value: str) -> str:
     return '"' + "".join(chr(b) if b in _PLAIN else f"\\{b:03o}" for b in raw) + '"'
 
 
-def render(config: DialerConfig, *, carrier_wire: bool) -> str:
-    """Return the options for one call. `carrier_wire`: the port's DCD line can be trusted."""
+def render(config: DialerConfig, *, carrier_wire: bool, rate: int | None = None) -> str:
+    """Return the options for one call.
+
+    `carrier_wire`: the port's DCD line can be trusted. `rate`: of the line, in bit/s, if known:
+    on a slow one packets take seconds, and repeating them too soon only adds to the queue.
+    """
     modem = config.modem
     words = [
         "nodetach", "nopersist", "maxfail 1", "lock", "debug", "hide-password", "logfd 1",
@@ -54,6 +60,8 @@ def render(config: DialerConfig, *, carrier_wire: bool) -> str:
         # Routes and name servers are the supervisor's: no script of the distribution runs.
         "ip-up-script /bin/true", "ip-down-script /bin/true",
     ]  # fmt: skip
+    if rate is not None and rate < SLOW:
+        words += [f"{protocol}-restart {SLOW_RESTART_S}" for protocol in ("lcp", "pap", "ipcp")]
     words += [word for method, word in _REFUSALS if method not in modem.auth]
     if modem.user:
         words.append(f"user {quote(modem.user)}")
