@@ -39,6 +39,7 @@ def _view() -> dict[str, object]:
         "sources": sources,
         "source": source,
         "limit": limit,
+        "step": STEP,
         "older": len(found) > limit and limit < MOST,
         "next_limit": min(limit + STEP, MOST),
         "newest": _newest(entries),
