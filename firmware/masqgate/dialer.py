@@ -132,6 +132,8 @@ class Dialer:
         if self._pppd is not None:
             if self._pppd.stopped:
                 self._feed(ev.PppdStopped())
+            elif self._pppd.stirred():
+                self._feed(ev.PppdStirred())
             interface = self._machine.call.interface or self._machine.config.interface
             if counted := read_counters(interface):
                 self._feed(ev.Counted(*counted))

@@ -28,7 +28,7 @@ STANDIN = (sys.executable, str(Path(__file__).with_name("standin_pppd.py")))
 PATIENCE_S = 60.0  # generous: a loaded machine must not fail a test
 QUICK = Timings(
     port_open=5.0, port_poll=0.1, probe=0.5, late_probe=1.0, command=1.0, slow_command=2.0,
-    settle=0.05, guard=1.05, dtr_low=0.25, restart=0.5, negotiation=60.0, silence=5.0, steady=30.0,
+    settle=0.05, guard=1.05, dtr_low=0.25, restart=0.5, negotiation=60.0, silence=8.0, steady=30.0,
     terminate=3.0, kill=1.0, first_redial=0.4, longest_redial=2.0, auth_pause=2.5,
     auth_long_pause=5.0, blocked=5.0,
 )  # fmt: skip
@@ -42,7 +42,7 @@ class DialerProcess:
         self.name = "modem1"
         self.fields = {
             "name": self.name, "port": str(port), "number": "5551000", "user": "masqgate",
-            "password": Secret("lab-secret"), "flow_control": False, "echo_interval_s": 1,
+            "password": Secret("lab-secret"), "flow_control": False, "echo_interval_s": 5,
             "dial_timeout_s": 10, **fields,
         }  # fmt: skip
         self.log = folder / "dialer.log"

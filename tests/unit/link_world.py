@@ -280,10 +280,11 @@ class World:
             self.end_pppd(status, max(lines) + 1.0)
 
     def _echo(self, after_s: float) -> None:
-        """pppd asks for an echo, again and again; unless it hangs."""
+        """pppd asks for an echo, again and again; it does not log that, but it is awake."""
 
         def ask() -> None:
-            self.log("sent [LCP EchoReq id=0x1]")
+            if self.faults.pppd not in ("hung", "unkillable") and self._mute != self.pppd:
+                self._feed(ev.PppdStirred())
             self._echo(self.config.modem.echo_interval_s)
 
         self._from_pppd(after_s, ask)

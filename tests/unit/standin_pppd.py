@@ -62,7 +62,6 @@ class Client:
             self.heard_lcp = True
             if frame.payload[:1] == bytes([ECHO_REPLY]):
                 self.unanswered = 0
-                say("rcvd [LCP EchoRep id=0x1]")
 
     def run(self) -> int:
         say(f"Using interface {self.interface}")
@@ -123,7 +122,6 @@ class Client:
             say("Serial link appears to be disconnected.")
             return 15
         self.unanswered += 1
-        say("sent [LCP EchoReq id=0x1]")
         self.peer.send_echo(time.monotonic())
         self.next_echo = time.monotonic() + self.echo_every
         return None

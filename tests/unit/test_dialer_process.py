@@ -132,6 +132,16 @@ def test_a_lot_of_noise_does_not_matter(lab: PtyLab, tmp_path: Path) -> None:
         comes_back(process, lab)
 
 
+def test_an_idle_call_stays_up(lab: PtyLab, tmp_path: Path) -> None:
+    """Longer than the dialer's patience with a pppd that gives no sign of life."""
+    with dialer(tmp_path, lab.path, echo_interval_s=2) as process:
+        process.wait_for(UP)
+        begin = time.monotonic()
+        process.wait(lambda s: time.monotonic() - begin > 17.0, "seventeen seconds")
+        assert {s.state for s in process.seen[-4:]} == {UP}, process.history()
+        assert process.status.calls == 1
+
+
 def lost_carrier(lab: PtyLab, process: DialerProcess) -> None:
     lab.modem.drop_carrier()
 
@@ -175,7 +185,8 @@ LOSSES = {
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_a_lost_call_is_dialed_again(lab: PtyLab, tmp_path: Path, loss: Any) -> None:
-    with dialer(tmp_path, lab.path) as process:
+    interval = 2 if LOSSES[loss] == {"echo_lost"} else 5
+    with dialer(tmp_path, lab.path, echo_interval_s=interval) as process:
         first = process.wait_for(UP)
         loss(lab, process)
         ended = process.wait_for(LinkState.HANGING_UP)

@@ -241,7 +241,8 @@ EVENTS: st.SearchStrategy[ev.Event] = st.one_of(
     st.sampled_from([
         ev.Began(), ev.PortOpened(), ev.PortFailed("missing"), ev.PortFailed("busy"),
         ev.PortFailed("broken", "EIO"), ev.PortLost(), ev.PortLent(True), ev.PortLent(None),
-        ev.PppdBegan(42), ev.PppdFailed("ENOENT"), ev.PppdStopped(), ev.Counted(1, 2),
+        ev.PppdBegan(42), ev.PppdFailed("ENOENT"), ev.PppdStopped(), ev.PppdStirred(),
+        ev.Counted(1, 2),
         ev.ConnectCalled(), ev.DisconnectCalled(), ev.ConfigLoaded(config()),
         ev.ConfigLoaded(config(mode="off")), ev.ConfigLoaded(config(mode="manual")),
         ev.ConfigLoaded(config(number="1", apn="a")), ev.ConfigRefused("no"),
@@ -310,3 +311,11 @@ def test_any_events_in_any_order_leave_a_way_on(events: list[ev.Event], mode: st
         watch.feed(ev.TimerExpired(timer), now)
     assert watch.machine.ended
     assert now - 1e6 < 120.0
+
+
+def test_an_idle_call_stays_up() -> None:
+    """pppd writes no line for an echo that is answered; nothing else happens for hours."""
+    world = World()
+    world.reach(S.UP)
+    world.run_for(12 * 3600.0)
+    assert world.state is S.UP and world.machine.calls == 1

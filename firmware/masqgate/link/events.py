@@ -92,6 +92,11 @@ class PppdLogged:
 
 
 @dataclass(frozen=True, slots=True)
+class PppdStirred:
+    """pppd was awake since the last look: it runs its timers, the one for echoes at least."""
+
+
+@dataclass(frozen=True, slots=True)
 class PppdStopped:
     """pppd stands still (process state T)."""
 
@@ -142,7 +147,7 @@ class ShutdownCalled:
 
 Event = (
     Began | PortOpened | PortFailed | PortLost | PortLent | PortData | TimerExpired | PppdBegan
-    | PppdFailed | PppdLogged | PppdStopped | PppdEnded | Counted | ConnectCalled
+    | PppdFailed | PppdLogged | PppdStirred | PppdStopped | PppdEnded | Counted | ConnectCalled
     | DisconnectCalled | ConfigLoaded | ConfigRefused | ShutdownCalled
 )  # fmt: skip
 

@@ -39,7 +39,7 @@ from .talk import Talk
 from .text import harmless
 from .wishes import Wishes
 
-MISSED_ECHOES = 3  # intervals without a log line or a byte: pppd itself has stopped
+MISSED_ECHOES = 3  # intervals in which pppd neither woke nor wrote: it has stopped working
 PEER_EXPLAINS = frozenset({"auth_failed", "auth_no_secret", "peer_refused", "peer_closed"})
 STUCK_AFTER = 2  # KILLs after which people are told
 
@@ -176,6 +176,10 @@ class LinkMachine(Wishes):
         up_s = MISSED_ECHOES * interval + self._timings.silence
         up = self.state is LinkState.UP
         self._set(Timer.LIFE, up_s if up else self._timings.stall)
+
+    def _stirred(self, _: Event) -> None:
+        """pppd says nothing of echoes that are answered, but it wakes up for them."""
+        self._alive()
 
     def _counted(self, event: Counted) -> None:
         counters = Counters(event.rx_bytes, event.tx_bytes)

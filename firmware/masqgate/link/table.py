@@ -26,6 +26,7 @@ from .events import (
     PppdEnded,
     PppdFailed,
     PppdLogged,
+    PppdStirred,
     PppdStopped,
     ShutdownCalled,
     Timer,
@@ -127,6 +128,7 @@ TABLE: dict[LinkState, dict[Trigger, Row]] = {
     },
     UP: {
         PppdLogged: _row("_logged", HANGING_UP),
+        PppdStirred: _row("_stirred"),
         PppdStopped: _row("_pppd_stopped", HANGING_UP),
         PppdEnded: _row("_pppd_ended", HANGING_UP),
         PortLost: _row("_port_lost_in_call", HANGING_UP),

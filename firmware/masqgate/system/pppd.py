@@ -40,6 +40,7 @@ class Pppd:
         self._emit = emit
         self._lock = threading.Lock()  # between a signal and the child's burial
         self._buried = False
+        self._wake_ups: int | None = None
         self._thread = threading.Thread(target=self._follow, name="pppd", daemon=True)
         self._thread.start()
 
@@ -55,6 +56,11 @@ class Pppd:
     def stopped(self) -> bool:
         """Whether it stands still by SIGSTOP or a tracer."""
         return process_state(self.pid) in ("T", "t")
+
+    def stirred(self) -> bool:
+        """Whether it was awake since the last call of this; a hung process never is."""
+        before, self._wake_ups = self._wake_ups, wake_ups(self.pid)
+        return self._wake_ups is not None and self._wake_ups != before
 
     def _signal(self, number: signal.Signals) -> None:
         with self._lock, contextlib.suppress(ProcessLookupError):
@@ -102,6 +108,14 @@ def process_state(pid: int) -> str:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except (OSError, IndexError):
         return ""
+
+
+def wake_ups(pid: int) -> int | None:
+    """Return how often a process has slept and woken (proc(5), status); None if it is gone."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        text = Path(f"/proc/{pid}/status").read_text()
+        return int(text.split("\nvoluntary_ctxt_switches:")[1].split()[0])
+    return None
 
 
 def find_stale(options: Path) -> list[int]:
