@@ -46,8 +46,9 @@ class ProgressLine:
         now = self._clock()
         if step != self._step:
             self.close()
-            self._step, self._since, self._shown = step, now, 0.0
-        if now - self._shown < 0.25 and done != total:
+            self._step, self._since, self._shown = step, now, now
+        # A log file gets the complete steps alone.
+        if done != total and (now - self._shown < 0.25 or not self._out.isatty()):
             return
         self._shown = now
         rate = done / max(now - self._since, 0.001)
