@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from flask import Blueprint, make_response, render_template, request
 from flask.typing import ResponseReturnValue
-from masqgate.contract.status import Entry
 
 from ..security import login_needed
 from ..site import site
@@ -42,9 +41,4 @@ def _view() -> dict[str, object]:
         "step": STEP,
         "older": len(found) > limit and limit < MOST,
         "next_limit": min(limit + STEP, MOST),
-        "newest": _newest(entries),
     }
-
-
-def _newest(entries: tuple[Entry, ...]) -> int:
-    return entries[-1].number if entries else 0
