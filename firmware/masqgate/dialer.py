@@ -35,6 +35,7 @@ from .system.report_server import ReportServer
 from .system.serialport import SerialPort
 
 TICK_S = 2.0  # counters, pppd's state, and reports while there is something to count
+MAX_HUNG = 3  # ports that do not open or close: the kernel's fault, but it must not grow
 EXIT_CONFIG = 78  # sysexits(3), EX_CONFIG
 _LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 log = logging.getLogger("masqgate.dialer")
@@ -61,6 +62,7 @@ class Dialer:
         self._timers: dict[ev.Timer, float] = {}
         self._port: SerialPort | None = None
         self._former: SerialPort | None = None
+        self._hung: list[SerialPort] = []  # told to close, and not closed yet
         self._generation = 0
         self._pppd: Pppd | None = None
         self._entries: list[Entry] = []
@@ -177,6 +179,11 @@ class Dialer:
         self._close_port()
         self._generation += 1
         generation = self._generation
+        self._hung = [port for port in self._hung if not port.closed.is_set()]
+        if len(self._hung) > MAX_HUNG:
+            text = "earlier attempts still hang in the kernel"
+            self._queue.put((generation, ev.PortFailed("broken", text)))
+            return
         self._port = SerialPort(
             path,
             speed,
@@ -190,6 +197,7 @@ class Dialer:
         if self._port is not None:
             self._port.close()
             self._former, self._port = self._port, None
+            self._hung.append(self._former)
             self._generation += 1
 
     def _start_pppd(self, options: str) -> None:

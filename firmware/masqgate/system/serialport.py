@@ -54,6 +54,7 @@ class SerialPort:
         self._former = former
         self._requests: SimpleQueue[Request] = SimpleQueue()
         self._stop = threading.Event()
+        self._lock = threading.Lock()
         self._wake_r, self._wake_w = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._thread = threading.Thread(target=self._run, name="port", daemon=True)
         self._thread.start()
@@ -80,8 +81,9 @@ class SerialPort:
         self._wake()
 
     def _wake(self) -> None:
-        with contextlib.suppress(OSError):
-            os.write(self._wake_w, b"!")
+        with self._lock, contextlib.suppress(BlockingIOError):
+            if self._wake_w >= 0:
+                os.write(self._wake_w, b"!")
 
     def _tell(self, event: Event) -> None:
         if not self._stop.is_set():
@@ -100,10 +102,11 @@ class SerialPort:
         finally:
             if port is not None:
                 self._close(port)
+            with self._lock:  # nobody may write to a number that already means another file
+                os.close(self._wake_r)
+                os.close(self._wake_w)
+                self._wake_w = -1
             self.closed.set()
-            os.close(self._wake_r)
-            wake, self._wake_w = self._wake_w, -1
-            os.close(wake)
 
     def _open(self) -> serial.Serial | None:
         if self._former is not None:
