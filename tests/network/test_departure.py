@@ -55,7 +55,7 @@ def test_without_masquerade_nothing_leaves(online: World, uplink: Wire) -> None:
     assert uplink.packets_until(b"marker") == []
 
 
-def test_a_tcp_flow_of_an_earlier_call_is_reset_at_once(online: World) -> None:
+def test_a_tcp_flow_of_an_earlier_call_is_reset_at_once(online: World, uplink: Wire) -> None:
     inside = Wire(online.hosts[0], "eth0")
     segment = TCP(sport=9, dport=80, flags="PA", seq=100, ack=200)
     inside.send(IP(src=f"{LAN}.11", dst=SERVER) / segment / b"data", router_mac(online))
@@ -63,6 +63,8 @@ def test_a_tcp_flow_of_an_earlier_call_is_reset_at_once(online: World) -> None:
     (reset,) = [p for p in inside.packets_until(b"marker") if TCP in p]
     assert (reset[TCP].flags, reset[TCP].seq, reset.src) == ("R", 200, SERVER)
     inside.close()
+    online.udp(online.router.space).sendto(b"marker", (SERVER, 9))
+    assert uplink.packets_until(b"marker") == [], "the router itself resets it"
 
 
 def test_reloads_under_traffic_let_no_private_source_out(online: World, uplink: Wire) -> None:
