@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 from .epoch import settle_times
-from .kernel import BOARDS, make_device_trees
+from .kernel import BOARDS, CONSOLE_EDITION, make_device_trees
 from .layer import IMAGE_DIR, REPOSITORY, run
 from .layout import IMAGE_BYTES, PARTITIONS
 
@@ -32,14 +32,9 @@ def make_boot_files(base: Path, target: Path, boards: Sequence[str] = BOARDS) ->
     make_device_trees(base, target, boards)
     for name in _FIRMWARE:
         shutil.copy(base / "tree/usr/lib/raspi-firmware" / name, target)
-    shutil.copy(base / "tree" / UBOOT, target)
+    for folder in (target, target / CONSOLE_EDITION):
+        shutil.copy(base / "tree" / UBOOT, folder)
     shutil.copy(board / "config.txt", target)
-    overlays = target / "overlays"
-    overlays.mkdir()
-    for source in board.glob("*.dtso"):
-        run(
-            ["dtc", "-@", "-I", "dts", "-O", "dtb", "-o", overlays / f"{source.stem}.dtbo", source]
-        )
     script = target / "boot.scr"
     run(["mkimage", "-A", "arm64", "-T", "script", "-C", "none", "-d", board / "boot.cmd", script])
     environment = target / "uboot.env"
@@ -57,7 +52,8 @@ def make_disk(boot: Path, slot: Path, work: Path, image: Path) -> None:
     (inputs / "state.bin").write_bytes(state.encode(state.BootState()))
     for path in boot.iterdir():
         (inputs / path.name).symlink_to(path)
-    names = ", ".join(f'"{path.name}"' for path in sorted(boot.iterdir()))
+    files = sorted(path.relative_to(boot) for path in boot.rglob("*") if path.is_file())
+    names = "".join(f'\t\tfile {path} {{ image = "{path}" }}\n' for path in files)
     config = (IMAGE_DIR / "genimage.cfg").read_text().replace("@BOOT_FILES@", names)
     (work / "genimage.cfg").write_text(config)
     run(

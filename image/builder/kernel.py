@@ -21,7 +21,11 @@ BOARDS = (
     "bcm2711-rpi-cm4-io",
 )
 LAB_BOARD = "bcm2837-rpi-3-b"
-_BLUETOOTH = "/soc/serial@7e201000/bluetooth"
+# A folder of the boot partition, chosen by `os_prefix` in config.txt.
+CONSOLE_EDITION = "console"
+_PL011 = "/soc/serial@7e201000"
+_MINI = "/soc/serial@7e215040"
+_GPIO = "/soc/gpio@7e200000"
 
 
 def make_kernel(base: Path, target: Path) -> None:
@@ -32,18 +36,42 @@ def make_kernel(base: Path, target: Path) -> None:
 
 
 def make_device_trees(base: Path, target: Path, boards: Sequence[str] = BOARDS) -> None:
-    """Copy the boards' device trees, freed of the Bluetooth chip on the modem's UART.
+    """Write the boards' device trees, in two editions.
 
-    With the node in place the kernel gives the PL011 to the Bluetooth driver, and no
-    ttyAMA0 appears.
+    Both are freed of the Bluetooth chip: with its node in place the kernel gives the PL011
+    to the Bluetooth driver, and no ttyAMA0 appears. In `target` the PL011, the modem's
+    UART, is on the header; in its folder `console` the mini UART is there, as by default.
     """
     source = only((base / "tree").glob("usr/lib/linux-image-*/broadcom"))
-    target.mkdir()
+    (target / CONSOLE_EDITION).mkdir(parents=True)
     for board in boards:
-        blob = target / f"{board}.dtb"
+        blob = target / CONSOLE_EDITION / f"{board}.dtb"
         shutil.copy(source / blob.name, blob)
-        if _has_node(blob, _BLUETOOTH):
-            run(["fdtput", "-r", blob, _BLUETOOTH])
+        if _has(blob, f"{_PL011}/bluetooth"):
+            run(["fdtput", "-r", blob, f"{_PL011}/bluetooth"])
+        modem_blob = target / blob.name
+        shutil.copy(blob, modem_blob)
+        if _has(blob, _PL011) and _has(blob, _MINI):
+            _put_modem_on_header(modem_blob)
+
+
+def _put_modem_on_header(blob: Path) -> None:
+    """Exchange the UARTs' pins: the PL011 on GPIO 14 and 15, the mini UART on 32 and 33.
+
+    Debian's device trees have no symbols, so an overlay could not name these nodes.
+    """
+    for uart, pins, spare in ((_PL011, "uart0-gpio14", "1001"), (_MINI, "uart1-gpio32", "1002")):
+        node = f"{_GPIO}/{pins}"
+        if not _has(blob, node, "phandle"):
+            run(["fdtput", "-t", "x", blob, node, "phandle", spare])
+        handle = run(["fdtget", "-t", "x", blob, node, "phandle"]).strip()
+        run(["fdtput", "-t", "s", blob, uart, "pinctrl-names", "default"])
+        run(["fdtput", "-t", "x", blob, uart, "pinctrl-0", handle])
+        run(["fdtput", "-t", "s", blob, uart, "status", "okay"])
+    if _has(blob, _PL011, "uart-has-rtscts"):
+        run(["fdtput", "-d", blob, _PL011, "uart-has-rtscts"])
+    # Where U-Boot's console goes: never to the modem.
+    run(["fdtput", "-t", "s", blob, "/chosen", "stdout-path", "serial1:115200n8"])
 
 
 def make_lab_device_tree(source: Path, target: Path) -> None:
@@ -52,9 +80,10 @@ def make_lab_device_tree(source: Path, target: Path) -> None:
     run(["fdtput", "-t", "s", target, "/chosen", "masqgate,watchdog", "off"])
 
 
-def _has_node(blob: Path, node: str) -> bool:
-    found = subprocess.run(["fdtget", "-p", blob, node], capture_output=True)
-    return found.returncode == 0
+def _has(blob: Path, node: str, name: str | None = None) -> bool:
+    """Tell whether a device tree has this node or, with a name, this property of it."""
+    question = ["-p", str(blob), node] if name is None else [str(blob), node, name]
+    return subprocess.run(["fdtget", *question], capture_output=True).returncode == 0
 
 
 def make_initramfs(base: Path, tree: Path, target: Path, work: Path) -> None:
