@@ -122,6 +122,13 @@ def test_connect_and_disconnect(site: Site) -> None:
     assert site.router.asked[-2:] == [("connect", "modem1"), ("disconnect", "modem1")]
 
 
+def test_what_fails_is_not_tried_twice(site: Site) -> None:
+    admin = site.admin()
+    site.router.refusals["connect"] = MasqgateError("busy", "Not now.", "Later.")
+    assert admin.post("/uplinks/connect", {"uplink": "modem1"}).status_code == 503
+    assert site.router.asked.count(("connect", "modem1")) == 1
+
+
 @pytest.mark.parametrize("htmx", [True, False])
 def test_a_refused_connect_is_told(site: Site, htmx: bool) -> None:
     admin = site.admin()

@@ -103,12 +103,8 @@ def login_needed(view: Callable[P, ResponseReturnValue]) -> Callable[P, Response
 
     @functools.wraps(view)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
-        if session():
-            try:
-                if site().status().password_set:
-                    return view(*args, **kwargs)
-            except MasqgateError:
-                return view(*args, **kwargs)  # which tells it in its own way
+        if session() and _password_still_set():
+            return view(*args, **kwargs)
         page = _page_of(request.endpoint or "")
         if request.method == "POST" and page in DRAFTS:
             draft = _draft()
@@ -118,6 +114,14 @@ def login_needed(view: Callable[P, ResponseReturnValue]) -> Callable[P, Response
 
     wrapper.__dict__["login_needed"] = True
     return wrapper
+
+
+def _password_still_set() -> bool:
+    """Whether there is a password, as far as can be known; a silent supervisor is the view's."""
+    try:
+        return site().status().password_set
+    except MasqgateError:
+        return True
 
 
 def _page_of(name: str) -> str:
