@@ -106,6 +106,17 @@ def test_the_routers_warnings_are_told(site: Site) -> None:
     assert "The firewall could not be loaded." in text
 
 
+def test_the_firewall_is_told_as_it_is(site: Site) -> None:
+    for firewall, password, told in (
+        ("open", "x", "Firewall On, masquerading"),
+        ("open", None, "Firewall On, closed until there is a password"),
+        ("closed", "x", "The firewall is closed."),
+        ("failed", "x", "Firewall Failed, nothing passes"),
+    ):
+        site.router.firewall, site.router.password = firewall, password
+        assert told in words(site.visitor().get("/"))
+
+
 def test_a_router_without_uplinks_says_so(site: Site) -> None:
     site.router.uplinks = ()
     assert "No modem and no Ethernet uplink is set up." in words(site.visitor().get("/"))
