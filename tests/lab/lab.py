@@ -35,6 +35,7 @@ from .world import ROOT, World
 
 DEADLINE_S = 120.0
 BOOT_S = 420.0
+NO_ANSWER = 3  # exit code of `masqgate`: the supervisor is on its way up
 PASSWORD = "lab password 1"  # of the admin page
 Progress = Callable[[str], None]
 
@@ -51,7 +52,11 @@ class Lab:
         wan: bool = False,
         modem2: bool = False,
     ) -> None:
-        """Prepare a lab; `image` None: without a router. `wan`: an Ethernet uplink as well."""
+        """Prepare a lab; `image` None: without a router.
+
+        `wan`: a second Ethernet adapter, to be an uplink (see `connect_ethernet`). `modem2`: a
+        second modem, on a USB serial adapter.
+        """
         self.logs = logs
         self._progress = progress
         self._began = time.monotonic()
@@ -155,9 +160,18 @@ class Lab:
     def set_password(self, password: str = PASSWORD) -> None:
         """Set the page's password, without which the router lets nothing pass."""
         typed = shlex.quote(f"{password}\n{password}\n")
-        done = self.console.run(f"printf %s {typed} | masqgate password set", DEADLINE_S)
-        if done.code != 0:
-            raise LabError(f"the password could not be set: {done.output}")
+        end = time.monotonic() + DEADLINE_S
+        while True:
+            done = self.console.run(f"printf %s {typed} | masqgate password set", DEADLINE_S)
+            if done.code == 0:
+                return
+            if done.code != NO_ANSWER or time.monotonic() >= end:
+                raise LabError(f"the password could not be set: {done.output}")
+            time.sleep(1.0)
+
+    def connect_ethernet(self, connected: bool = True) -> None:
+        """Plug the Ethernet uplink in, or pull it; at first it is not plugged in."""
+        self.world.internet.ip(f"link set wan0 {'up' if connected else 'down'}")
 
     def cli(self, *arguments: str, timeout_s: float = DEADLINE_S) -> Done:
         """Run `masqgate …` on the router by its console."""
@@ -232,7 +246,7 @@ class Lab:
         taps = [
             CaptureTap("lan", lan, "br-lan"),
             CaptureTap("internet", internet, "isp0"),
-            CaptureTap("ethernet", internet, "wan0"),
+            CaptureTap("ethernet", internet, "br-wan"),
         ]
         capture = Capture(self.processes, folder, taps, snap)
         self._captures.append(capture)

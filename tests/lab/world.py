@@ -3,7 +3,7 @@
 ```
  A-box  B-box  C-box                      Internet: web, echo, STUN, DNS
    └──────┼──────┘                          │ isp0 (tun): callers of the provider
-   lan: bridge ─ tap `pi0`                  │ wan0 (tap): Ethernet uplink, with DHCP
+   lan: bridge ─ tap `pi0`                  │ br-wan ─ tap `wan0`: Ethernet uplink, with DHCP
 ```
 The host's own network is not touched, and no namespace has a way out of the lab.
 """
@@ -82,8 +82,9 @@ class World:
         self.internet.ip(
             "tuntap add dev isp0 mode tun", f"address add {GATEWAY}/24 dev isp0 noprefixroute",
             "link set isp0 up mtu 1500",
-            "tuntap add dev wan0 mode tap", f"address add {places.ETHERNET_GATEWAY}/24 dev wan0",
-            "link set wan0 up",
+            "link add br-wan type bridge", "link set br-wan up",
+            f"address add {places.ETHERNET_GATEWAY}/24 dev br-wan",
+            "tuntap add dev wan0 mode tap", "link set wan0 master br-wan",
             *(f"address add {address}/32 dev lo" for address in sorted(addresses)),
             # Whoever looks for the router from here comes from the Internet, not from next door.
             f"route add {CALLERS} dev isp0 src {places.WEB}",
