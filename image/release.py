@@ -67,6 +67,8 @@ def make_release(build: Build, version: str, epoch: int, url: str, target: Path)
     packed = target / f"{name}.img.xz"
     unpacked_sha256 = pack(build.image, packed)
     (target / f"{name}.img.bmap").write_bytes(make_bmap(build.image))
+    if file_sha256(build.image) != unpacked_sha256:
+        raise ReleaseError("The image was built anew meanwhile. Start again.")
     flash_program(Path(__file__).parent, target / "masqgate-flash.pyz")
     image = Image(version, unpacked_sha256, epoch)
     bill = make_bill(image, build.packages, build.copyrights, vendored_components(VENDOR))

@@ -379,3 +379,16 @@ def test_a_release_needs_a_build_a_commit_and_the_lock(
     assert release.main(arguments) == 1
     assert "Build the image first" in capsys.readouterr().err
     assert not (build_dir / "release").exists()
+
+
+def test_an_image_that_is_built_anew_meanwhile_is_noticed(
+    build_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def changing(image: Path) -> bytes:
+        with image.open("ab") as file:
+            file.write(b"x")
+        return b""
+
+    monkeypatch.setattr(release, "make_bmap", changing)
+    assert release.main(["--build", str(build_dir), "--draft"]) == 1
+    assert "built anew meanwhile" in capsys.readouterr().err
