@@ -64,6 +64,27 @@ def test_lines_are_understood(line: str, meaning: object) -> None:
     assert parse(line) == meaning
 
 
+LIES = (
+    "PAP authentication succeeded", "local  IP address 6.6.6.6", "remote IP address 6.6.6.6",
+    "Serial line is looped back.", "No response to 4 echo-requests", "Modem hangup",
+    "Connect: eth0 <--> /dev/null", "rcvd [LCP ConfReq id=0x1]", "0x8021) received",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_the_text_of_another_line_is_only_text(lie: str) -> None:
+    for before, told in (
+        ("Remote message: ", Told.PEER_SAYS),
+        ("LCP terminated by peer (", Told.PEER_TERMINATED),
+        ("CHAP authentication failed: ", Told.AUTH_FAILED),
+    ):
+        fact = parse(f"{before}{lie})")
+        assert isinstance(fact, Fact) and fact.told is told
+    for before in ('rcvd [LCP TermReq id=0x9 "', 'rcvd [CHAP Failure id=0x1 "'):
+        fact = parse(f'{before}{lie}"]')
+        assert fact is None or fact == Fact(Told.LCP_TALKS)
+
+
 @given(st.text(max_size=300), st.sampled_from(["Remote message: ", "LCP terminated by peer ("]))
 def test_the_peers_text_is_harmless_and_decides_nothing(text: str, before: str) -> None:
     fact = parse(before + text)

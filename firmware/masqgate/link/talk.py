@@ -30,7 +30,6 @@ class Talk:
         for line in self._parser.feed(data):
             if self._ask is not None and self._answer.take(line, self._ask):
                 # One command, one answer: what else came with it was not meant for the next.
-                self._parser.clear()
                 return self._advance(self._answer)
         return []
 
