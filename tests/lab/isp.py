@@ -165,6 +165,14 @@ class IspCall:
         self._work()
 
 
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """The files of a running capture."""
+
+    packets: PcapWriter
+    frames: PcapWriter
+
+
 class Isp:
     """The provider: its address pool, faults, captures, and the calls that are up."""
 
@@ -176,8 +184,7 @@ class Isp:
         self.make_uplink = make_uplink
         self.accounts: tuple[Credentials, ...] = (ACCOUNT,)
         self._next = 0
-        self._frames: PcapWriter | None = None
-        self._packets: PcapWriter | None = None
+        self._recordings: list[Recording] = []
 
     def serve(self, network: Network) -> None:
         """Take the lab's numbers for PAP, CHAP, MS-CHAPv2 and no authentication."""
@@ -224,24 +231,26 @@ class Isp:
         """Throw the dice for one packet."""
         return bool(self.faults.loss) and self.random.random() < self.faults.loss
 
-    def capture(self, folder: Path) -> None:
-        """Write `isp-ip.pcap` (raw IP) and `isp-ppp.pcap` (frames) from now on."""
-        self._packets = PcapWriter(folder / "isp-ip.pcap", LINKTYPE_RAW)
-        self._frames = PcapWriter(folder / "isp-ppp.pcap", LINKTYPE_PPP_WITH_DIR)
+    def capture(self, folder: Path) -> Recording:
+        """Write `isp-ip.pcap` (raw IP) and `isp-ppp.pcap` (frames) until `stop_capture`."""
+        packets = PcapWriter(folder / "isp-ip.pcap", LINKTYPE_RAW)
+        recording = Recording(packets, PcapWriter(folder / "isp-ppp.pcap", LINKTYPE_PPP_WITH_DIR))
+        self._recordings.append(recording)
+        return recording
 
-    def stop_capture(self) -> None:
-        """Close the capture files."""
-        for writer in (self._packets, self._frames):
-            if writer is not None:
-                writer.close()
-        self._packets = self._frames = None
+    def stop_capture(self, recording: Recording) -> None:
+        """Close the capture's files; nothing happens if they are."""
+        if recording in self._recordings:
+            self._recordings.remove(recording)
+            recording.packets.close()
+            recording.frames.close()
 
     def saw_packet(self, packet: bytes) -> None:
         """Capture an IP packet."""
-        if self._packets is not None:
-            self._packets.write(packet)
+        for recording in self._recordings:
+            recording.packets.write(packet)
 
     def saw_frame(self, direction: Direction, frame: hdlc.Frame) -> None:
         """Capture a frame."""
-        if self._frames is not None:
-            self._frames.write(bytes([direction == "out"]) + frame.packet)
+        for recording in self._recordings:
+            recording.frames.write(bytes([direction == "out"]) + frame.packet)

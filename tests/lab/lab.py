@@ -25,6 +25,7 @@ from .console_line import ConsoleLine
 from .controls import IspControl, ModemControl
 from .dialup import DialUp
 from .exchange import Exchange
+from .isp import Recording
 from .pi import LAN_MAC, WAN_MAC, Image, Pi, Tap
 from .ports import SocketPort
 from .processes import LabError, Processes
@@ -34,7 +35,7 @@ from .web import Reply, fetch
 from .world import ROOT, World
 
 DEADLINE_S = 120.0
-BOOT_S = 420.0
+BOOT_S = 900.0
 NO_ANSWER = 3  # exit code of `masqgate`: the supervisor is on its way up
 PASSWORD = "lab password 1"  # of the admin page
 Progress = Callable[[str], None]
@@ -60,14 +61,21 @@ class Lab:
         self.logs = logs
         self._progress = progress
         self._began = time.monotonic()
-        self._captures: list[Capture] = []
+        self._captures: dict[Capture, Recording] = {}
         self._anybox: DialUp | None = None
         self.state = State()
         self.processes = Processes(self.state, logs)
         self.runner = Runner()
         self.world = World(self.state, self.processes)
         self.exchange = Exchange(self.runner, self.world, self.processes, self.state)
-        self.pi: Pi | None = self._make_pi(image, wan, modem2) if image is not None else None
+        self.pi: Pi | None = None
+        if image is not None:
+            try:
+                self.pi = self._make_pi(image, wan, modem2)
+            except BaseException:
+                self.runner.stop()
+                self.state.close()
+                raise
         self._line: ConsoleLine | None = None
         self._console: Console | None = None
 
@@ -249,16 +257,14 @@ class Lab:
             CaptureTap("ethernet", internet, "br-wan"),
         ]
         capture = Capture(self.processes, folder, taps, snap)
-        self._captures.append(capture)
-        self.runner.call(lambda: self.isp.isp.capture(folder))
+        self._captures[capture] = self.runner.call(lambda: self.isp.isp.capture(folder))
         return capture
 
     def stop_capture(self, capture: Capture) -> None:
-        """End a capture."""
-        self.runner.call(self.isp.isp.stop_capture)
-        capture.stop()
-        if capture in self._captures:
-            self._captures.remove(capture)
+        """End a capture; nothing happens if it is over."""
+        if (recording := self._captures.pop(capture, None)) is not None:
+            self.runner.call(lambda: self.isp.isp.stop_capture(recording))
+            capture.stop()
 
     def close(self) -> None:
         """End all programs, remove all namespaces and files but the logs. May be called twice."""
@@ -273,9 +279,9 @@ class Lab:
             line = self._line
             steps.append(lambda: self.runner.call(line.close))
         steps += [self.exchange.close, self.runner.stop, self.state.close]
-        for step in steps:
-            with contextlib.suppress(LabError, OSError, TimeoutError):
-                step()
+        with contextlib.ExitStack() as stack:  # all of them, whatever happens
+            for step in reversed(steps):
+                stack.callback(step)
 
     def _stop_captures(self) -> None:
         for capture in list(self._captures):

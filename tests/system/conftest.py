@@ -6,6 +6,7 @@ Console log, programs' logs and (short) captures stay in build/lab-logs/ if a te
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import time
@@ -20,6 +21,8 @@ from tests.lab.processes import LabError
 from tests.lab.world import ROOT
 
 DEFAULT_IMAGE = os.environ.get("IMAGE", str(ROOT / "build" / "masqgate.img"))
+TEST_S = 1800  # the first test's time includes the boot; emulation is slow
+JOURNAL_S = 300.0
 SNAP = 160  # bytes kept of each packet: heads, not bodies
 
 
@@ -27,6 +30,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add --image and --keep-logs (known only if tests/system is named on the command line)."""
     parser.addoption("--image", default=DEFAULT_IMAGE, help="the SD-card image to boot")
     parser.addoption("--keep-logs", action="store_true", help="keep the logs of a good run too")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the tests of this folder more time than others have."""
+    folder = Path(__file__).parent
+    for item in items:
+        if folder in item.path.parents and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(TEST_S))
 
 
 @pytest.fixture(scope="session")
@@ -49,13 +60,15 @@ def logs(request: pytest.FixtureRequest) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def booted(image: Image, logs: Path) -> Iterator[Lab]:
+def booted(request: pytest.FixtureRequest, image: Image, logs: Path) -> Iterator[Lab]:
     """The lab with the router up and its password set: one boot for the session."""
     with Lab(image, logs=logs, progress=lambda text: print(text, flush=True)) as lab:
         lab.start_capture(logs / "captures", snap=SNAP)
         lab.wait_ready()
         lab.set_password()
         yield lab
+        if request.session.testsfailed:
+            _keep_journal(lab, logs)
 
 
 @pytest.fixture
@@ -67,3 +80,10 @@ def lab(booted: Lab, request: pytest.FixtureRequest) -> Iterator[Lab]:
         yield booted
     finally:
         booted.clear()
+
+
+def _keep_journal(lab: Lab, logs: Path) -> None:
+    """Save the router's own log beside the lab's; a router that is gone has none to give."""
+    with contextlib.suppress(LabError):
+        journal = lab.console.run("journalctl -b --no-pager -n 1500", JOURNAL_S)
+        (logs / "journal.log").write_text(journal.output)
