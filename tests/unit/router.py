@@ -36,7 +36,7 @@ from masqgate.system.password import LockoutFile, PasswordFile, Worker
 from masqgate.system.server import Server
 from masqgate.system.store import Store
 
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 
 DOCUMENT = """\
 version = 1
@@ -167,14 +167,16 @@ class FakeDialer:
         self._socket.bind(str(path))
         self._socket.listen()
         self._connections: list[socket.socket] = []
+        self._lock = threading.Lock()
         threading.Thread(target=self._accept, daemon=True).start()
 
     def tell(self, status: LinkStatus, *events: Entry) -> None:
         """Report a new status to everybody connected."""
-        self.status = status
-        for sock in self._connections:
-            with contextlib.suppress(OSError):
-                framing.send(sock, to_json(Report(status, events)))
+        with self._lock:
+            self.status = status
+            for sock in self._connections:
+                with contextlib.suppress(OSError):
+                    framing.send(sock, to_json(Report(status, events)))
 
     def close(self) -> None:
         """Die without a word; the socket's file stays, as after SIGKILL."""
@@ -190,8 +192,9 @@ class FakeDialer:
         with contextlib.suppress(OSError):
             while True:
                 sock, _ = self._socket.accept()
-                framing.send(sock, to_json(Report(self.status)))
-                self._connections.append(sock)
+                with self._lock:  # no report is lost between the first one and the next
+                    framing.send(sock, to_json(Report(self.status)))
+                    self._connections.append(sock)
                 threading.Thread(target=self._listen, args=(sock,), daemon=True).start()
 
     def _listen(self, sock: socket.socket) -> None:

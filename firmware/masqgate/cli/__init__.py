@@ -12,13 +12,15 @@ from masqgate.contract.paths import Paths
 from .codes import GOOD, INTERRUPTED, code_of
 from .parser import Verb, parser
 
+ANSWER_S = 90.0  # putting a configuration in force takes its time on a small board
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Do what the command line says; return the exit code."""
     wanted = parser().parse_args(arguments)
     verb: Verb = wanted.verb
     try:
-        return verb(Client(Paths.from_environment().socket), wanted)
+        return verb(Client(Paths.from_environment().socket, ANSWER_S), wanted)
     except MasqgateError as error:
         _complain(error)
         return code_of(error)

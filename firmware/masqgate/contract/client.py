@@ -98,6 +98,9 @@ class Client:
                 with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                     framing.send(sock, request)
                 payload = framing.receive(sock)
+        except BlockingIOError as error:
+            text = "Too many calls are waiting for the supervisor."
+            raise MasqgateError("busy", text, "Try again in a moment.") from error
         except (OSError, framing.FramingError) as error:
             raise MasqgateError(
                 "supervisor_unreachable",

@@ -228,5 +228,5 @@ def _listen(path: Path, group: str = WEB_USER) -> socket.socket:
     with contextlib.suppress(KeyError, PermissionError):
         os.chown(path, -1, grp.getgrnam(group).gr_gid)
     path.chmod(0o660)
-    sock.listen(32)
+    sock.listen(128)
     return sock
