@@ -21,7 +21,7 @@ class Failure:
     cause: Cause = Cause.LINE
 
 
-_CABLE = "Check power and cable of the modem, its port and its speed."
+_CABLE = "Check the modem's power and cable, and the port's speed and flow control."
 _PROVIDER = "If it stays so, ask the provider."
 _LOGIN = "Check user and password of this uplink."
 _SELF = "The router tries again by itself."
