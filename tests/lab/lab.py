@@ -37,7 +37,7 @@ from .world import ROOT, World
 DEADLINE_S = 120.0
 BOOT_S = 900.0
 NO_ANSWER = 3  # exit code of `masqgate`: the supervisor is on its way up
-PASSWORD = "lab password 1"  # of the admin page
+PASSWORD = "three boxes one line"  # of the admin page
 Progress = Callable[[str], None]
 
 

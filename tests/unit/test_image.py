@@ -339,7 +339,7 @@ def test_the_packet_filter_is_closed_before_any_link_and_stays_at_stop():
     fields = _unit(UNITS / "masqgate-firewall.service")
     assert not [key for key, _ in fields if key.startswith("ExecStop")]
     before = " ".join(value for key, value in fields if key == "Before").split()
-    assert {"network-pre.target", "systemd-modules-load.service"} <= set(before)
+    assert {"network-pre.target", "masqgate-board.service"} <= set(before)
     rules = (OVERLAY / "usr/share/masqgate/closed.nft").read_text()
     hooks = re.findall(r"hook (\w+) priority \w+; policy (\w+);", rules)
     assert hooks == [("input", "drop"), ("forward", "drop"), ("output", "accept")]
