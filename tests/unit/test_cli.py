@@ -205,6 +205,20 @@ def test_a_document_is_taken_from_a_file_and_from_standard_input(
     assert "5553000" in router.client.config_show()
 
 
+def test_a_document_can_wait_to_be_confirmed(
+    router: Router, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    started(router)
+    (tmp_path / "new.toml").write_text(DOCUMENT.replace("5551000", "5552000"))
+    assert cli.main(["config", "confirm"]) == 1
+    assert cli.main(["config", "apply", "--confirm", "600", str(tmp_path / "new.toml")]) == 0
+    assert "5551000" in router.paths.config.read_text()
+    cli.main(["status"])
+    assert "not confirmed; it is taken back in" in capsys.readouterr().out
+    assert cli.main(["config", "confirm"]) == 0
+    assert "5552000" in router.paths.config.read_text()
+
+
 def test_what_config_show_prints_can_be_applied_again(
     router: Router, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

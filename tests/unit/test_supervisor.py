@@ -244,6 +244,82 @@ def test_an_unchanged_configuration_does_not_push_out_the_previous_one(router: R
     assert "5551000" in router.client.config_show()
 
 
+OTHER = DOCUMENT.replace("5551000", "5552000")
+
+
+def test_an_unconfirmed_configuration_is_taken_back(router: Router) -> None:
+    dialer = running(router)
+    before = router.paths.config.read_bytes()
+    router.client.config_apply(OTHER, confirm_within_s=120)
+    left = router.client.status().confirm_in_s
+    assert left is not None
+    assert 60 < left <= 120
+    assert "5552000" in router.client.config_show()
+    until(lambda: any(c.modem.number == "5552000" for c in dialer.configs))
+    assert router.paths.config.read_bytes() == before
+    router.clock.added_s += 121
+    router.inbox.put(NetworkChanged())
+    until(lambda: router.client.status().confirm_in_s is None)
+    assert "5551000" in router.client.config_show()
+    until(lambda: dialer.configs[-1].modem.number == "5551000")
+    assert router.paths.config.read_bytes() == before
+    assert not list(router.paths.config.parent.glob(".*"))
+    assert router.codes()[-1] == "config_taken_back"
+    assert failure(router.client.config_confirm).code == "nothing_to_confirm"
+
+
+def test_a_confirmed_configuration_stays(router: Router) -> None:
+    running(router)
+    router.client.config_apply(OTHER, confirm_within_s=120)
+    router.client.config_confirm()
+    assert parse(router.paths.config.read_text()).modems[0].number == "5552000"
+    assert "5551000" in router.paths.previous_config.read_text()
+    router.clock.added_s += 200
+    router.inbox.put(NetworkChanged())
+    assert router.client.status().confirm_in_s is None
+    assert "5552000" in router.client.config_show()
+
+
+def test_a_supervisor_that_dies_before_the_confirmation_comes_back_with_the_old_one(
+    router: Router,
+) -> None:
+    running(router)
+    router.client.config_apply(OTHER, confirm_within_s=120)
+    router.stop()
+    router.start()
+    assert "5551000" in router.client.config_show()
+    assert router.client.status().confirm_in_s is None
+    assert not list(router.paths.config.parent.glob(".*"))
+
+
+def test_a_change_on_top_of_an_unconfirmed_one_goes_back_to_what_was_saved(
+    router: Router,
+) -> None:
+    running(router)
+    router.client.config_apply(OTHER, confirm_within_s=120)
+    router.client.config_apply(DOCUMENT.replace("5551000", "5553000"), confirm_within_s=300)
+    router.clock.added_s += 150
+    router.inbox.put(NetworkChanged())
+    assert "5553000" in router.client.config_show()
+    router.clock.added_s += 151
+    router.inbox.put(NetworkChanged())
+    until(lambda: "5551000" in router.client.config_show())
+
+
+def test_a_change_that_fails_on_top_of_an_unconfirmed_one_brings_the_saved_one_back(
+    router: Router,
+) -> None:
+    running(router)
+    router.applier.problems = lambda config: (
+        (Problem("network", "x", "No."),) if config.system.hostname == "bad" else ()
+    )
+    router.client.config_apply(OTHER, confirm_within_s=120)
+    error = failure(router.client.config_apply, DOCUMENT + "[system]\nhostname = 'bad'\n")
+    assert error.code == "config_not_in_force"
+    assert "5551000" in router.client.config_show()
+    assert router.client.status().confirm_in_s is None
+
+
 def test_the_factorys_state_erases_what_the_user_has_entered(router: Router) -> None:
     running(router)
     router.client.password_set("correct horse battery")

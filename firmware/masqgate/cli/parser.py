@@ -60,6 +60,12 @@ def _config_verbs(config: _Commands) -> None:
     ):
         one = _verb(config, name, verb, text)
         one.add_argument("file", metavar="FILE", help="a TOML document; - for standard input")
+        if name == "apply":
+            one.add_argument(
+                "--confirm", type=int, default=0, metavar="SECONDS",
+                help="take it back unless `masqgate config confirm` comes within this time",
+            )  # fmt: skip
+    _verb(config, "confirm", verbs.confirm_config, "save what `apply --confirm` has put in force")
     for name, verb, text in (
         ("previous", verbs.previous, "go back to the configuration before this one"),
         ("factory", verbs.factory, "reset the router; erases settings, password and history"),

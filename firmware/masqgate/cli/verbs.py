@@ -67,8 +67,18 @@ def check(client: Client, wanted: argparse.Namespace) -> int:
 
 def apply(client: Client, wanted: argparse.Namespace) -> int:
     """Put a document in force."""
-    client.config_apply(document(wanted.file))
-    print("The configuration is in force and saved.")
+    client.config_apply(document(wanted.file), wanted.confirm)
+    if wanted.confirm:
+        print(f"The configuration is in force. Confirm it within {wanted.confirm} seconds.")
+    else:
+        print("The configuration is in force and saved.")
+    return GOOD
+
+
+def confirm_config(client: Client, _: argparse.Namespace) -> int:
+    """Save the configuration that waits for it."""
+    client.config_confirm()
+    print("The configuration is saved.")
     return GOOD
 
 

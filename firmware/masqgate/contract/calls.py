@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import msgspec
+from msgspec import Meta
 
 from .errors import Problem
 from .status import Entry, Flow, Status
@@ -48,6 +49,16 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A configuration document (TOML)."""
 
     text: str
+
+
+class NewDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A document to put in force.
+
+    With `confirm_within_s`, it is taken back unless `config_confirm` comes within so many seconds.
+    """
+
+    text: str
+    confirm_within_s: Annotated[int, Meta(ge=0, le=3600)] = 0
 
 
 class LogQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -127,7 +138,8 @@ CONNECT = Call("connect", UplinkName, Nothing)
 DISCONNECT = Call("disconnect", UplinkName, Nothing)
 CONFIG_SHOW = Call("config_show", Nothing, Document)
 CONFIG_CHECK = Call("config_check", Document, Nothing)
-CONFIG_APPLY = Call("config_apply", Document, Nothing)
+CONFIG_APPLY = Call("config_apply", NewDocument, Nothing)
+CONFIG_CONFIRM = Call("config_confirm", Nothing, Nothing)
 CONFIG_PREVIOUS = Call("config_previous", Nothing, Nothing, web=False)
 CONFIG_FACTORY = Call("config_factory", Nothing, Nothing, web=False)
 LOG = Call("log", LogQuery, Log)
@@ -140,7 +152,8 @@ PASSWORD_RESET = Call("password_reset", Nothing, Nothing, web=False)
 CALLS: dict[str, Call[Any, Any]] = {
     call.name: call
     for call in (
-        STATUS, CONNECT, DISCONNECT, CONFIG_SHOW, CONFIG_CHECK, CONFIG_APPLY, CONFIG_PREVIOUS,
-        CONFIG_FACTORY, LOG, FLOWS, SELF_TEST, PASSWORD_CHECK, PASSWORD_SET, PASSWORD_RESET,
+        STATUS, CONNECT, DISCONNECT, CONFIG_SHOW, CONFIG_CHECK, CONFIG_APPLY, CONFIG_CONFIRM,
+        CONFIG_PREVIOUS, CONFIG_FACTORY, LOG, FLOWS, SELF_TEST, PASSWORD_CHECK, PASSWORD_SET,
+        PASSWORD_RESET,
     )
 }  # fmt: skip

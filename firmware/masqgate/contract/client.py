@@ -48,9 +48,16 @@ class Client:
         """InvalidConfig-like MasqgateError with every problem if the document is not good."""
         self._call(calls.CONFIG_CHECK, calls.Document(text))
 
-    def config_apply(self, text: str) -> None:
-        """Put a document in force and save it; MasqgateError, and no change, if it is bad."""
-        self._call(calls.CONFIG_APPLY, calls.Document(text))
+    def config_apply(self, text: str, confirm_within_s: int = 0) -> None:
+        """Put a document in force and save it; MasqgateError, and no change, if it is bad.
+
+        With `confirm_within_s` it is saved only by `config_confirm`, and taken back without.
+        """
+        self._call(calls.CONFIG_APPLY, calls.NewDocument(text, confirm_within_s))
+
+    def config_confirm(self) -> None:
+        """Save the configuration that waits for this; MasqgateError if none does."""
+        self._call(calls.CONFIG_CONFIRM, calls.Nothing())
 
     def config_previous(self) -> None:
         """Put the configuration before this one in force."""

@@ -123,3 +123,4 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     firewall: Literal["open", "closed", "failed"] = "closed"
     password_set: bool = False
     warnings: tuple[Reason, ...] = ()  # what is wrong with the router itself (disk full, …)
+    confirm_in_s: float | None = None  # until an unconfirmed configuration is taken back

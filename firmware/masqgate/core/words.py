@@ -50,6 +50,7 @@ def status_lines(status: Status) -> list[str]:
         *_row("Firewall", _FIREWALL[status.firewall]),
         *_row("Admin page", _page(status)),
     ]
+    lines += _unconfirmed(status)
     for warning in status.warnings:
         lines += _row("WARNING", _reason(warning))
     for link in status.uplinks:
@@ -219,6 +220,13 @@ def _page(status: Status) -> str:
         return "not reachable: the router has no LAN address"
     note = "" if status.password_set else "; nothing passes until its password is set"
     return f"http://{address}/{note}"
+
+
+def _unconfirmed(status: Status) -> list[str]:
+    if status.confirm_in_s is None:
+        return []
+    text = f"not confirmed; it is taken back in {duration(status.confirm_in_s)}"
+    return _row("Settings", text)
 
 
 def _reason(reason: Reason) -> str:

@@ -12,6 +12,7 @@ from masqgate.contract.calls import (
     Flows,
     Log,
     LogQuery,
+    NewDocument,
     Nothing,
     SelfTestOrder,
     SelfTestRun,
@@ -23,7 +24,6 @@ from masqgate.contract.status import Flow, Status
 from masqgate.core import uplinks
 from masqgate.core.messages import CallMade
 
-from . import configuring
 from .overview import overview
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ class Calls:
             calls.CONFIG_SHOW.name: self._config_show,
             calls.CONFIG_CHECK.name: self._config_check,
             calls.CONFIG_APPLY.name: self._config_apply,
+            calls.CONFIG_CONFIRM.name: self._config_confirm,
             calls.CONFIG_PREVIOUS.name: self._config_previous,
             calls.CONFIG_FACTORY.name: self._config_factory,
             calls.LOG.name: self._log,
@@ -85,18 +86,24 @@ class Calls:
         keep_secrets(parse(document.text), self._supervisor.config)
         return Nothing()
 
-    def _config_apply(self, document: Document) -> Nothing:
+    def _config_apply(self, document: NewDocument) -> Nothing:
         config = keep_secrets(parse(document.text), self._supervisor.config)
-        configuring.change(self._supervisor, config, "A new configuration is in force.")
+        told = "A new configuration is in force."
+        self._supervisor.configuring.change(config, told, document.confirm_within_s)
+        return Nothing()
+
+    def _config_confirm(self, _: Nothing) -> Nothing:
+        self._supervisor.configuring.confirm()
         return Nothing()
 
     def _config_previous(self, _: Nothing) -> Nothing:
         config = self._supervisor.parts.store.previous()
-        configuring.change(self._supervisor, config, "The previous configuration is in force.")
+        told = "The previous configuration is in force."
+        self._supervisor.configuring.change(config, told)
         return Nothing()
 
     def _config_factory(self, _: Nothing) -> Nothing:
-        configuring.factory_reset(self._supervisor)
+        self._supervisor.configuring.factory_reset()
         return Nothing()
 
     def _log(self, query: LogQuery) -> Log:

@@ -32,6 +32,7 @@ def overview(supervisor: Supervisor) -> Status:
         firewall=supervisor.firewall,
         password_set=supervisor.parts.passwords.is_set,
         warnings=tuple(_warnings(supervisor)),
+        confirm_in_s=supervisor.configuring.confirm_in_s,
     )
 
 

@@ -33,6 +33,7 @@ from masqgate.core.timers import Timers
 from masqgate.desired.facts import Facts
 
 from .calls import Calls
+from .configuring import TIMER, Configuring
 from .parts import Parts
 
 SETTLE_S = 4.0  # a new supervisor waits so long for the dialers that run already
@@ -59,15 +60,17 @@ class Supervisor:
         self.config_warnings: tuple[Reason, ...] = ()
         self._told_problems: list[Problem] = []
         self.stopped = False
-        self._timers = Timers()
+        self.timers = Timers()
         self._settling: set[str] = set()
         self._ready = False
+        self.configuring = Configuring(self)
         self.calls = Calls(self)
         parts.passwords.record = lambda code, text, level: self.record("system", code, text, level)
         parts.passwords.changed = self.apply_soon
 
     def start(self) -> None:
         """Load the configuration and look for what a supervisor before this one left."""
+        self.parts.store.clean()
         loaded = self.parts.store.load()
         self.config, self.config_warnings = loaded.config, loaded.warnings
         for warning in loaded.warnings:
@@ -80,7 +83,7 @@ class Supervisor:
             *self.parts.dialers.running(),
             *(link.name for link in self.config.ethernets if link.enabled),
         }
-        self._timers.set("apply", self._now() + (SETTLE_S if self._settling else 0.0))
+        self.timers.set("apply", self._now() + (SETTLE_S if self._settling else 0.0))
 
     def run(self) -> None:
         """Turn until told to stop."""
@@ -93,7 +96,7 @@ class Supervisor:
         """Wait for a message or a timer, and do what it asks for."""
         self.tick()
         longest = self.parts.heartbeat.interval_s or RECONCILE_S
-        wait = min(self._timers.wait_s(self._now(), RECONCILE_S), longest)
+        wait = min(self.timers.wait_s(self._now(), RECONCILE_S), longest)
         try:
             message = self.inbox.get(timeout=wait)
         except queue.Empty:
@@ -113,12 +116,14 @@ class Supervisor:
     def tick(self) -> None:
         """Do what is due; never raises."""
         self.parts.heartbeat.alive()
-        for name in self._timers.due(self._now()):
+        for name in self.timers.due(self._now()):
             try:
                 if name == "apply":
                     self.apply()
                 elif name == "links":
                     self.follow_links()
+                elif name == TIMER:
+                    self.configuring.take_back()
                 else:
                     self._give_up(name.removeprefix("lost "))
             except Exception:
@@ -128,7 +133,7 @@ class Supervisor:
     def apply_soon(self, delay_s: float = 0.0) -> None:
         """Have the desired state applied in a while at the latest."""
         if not self._settling:
-            self._timers.at_latest("apply", self._now() + delay_s)
+            self.timers.at_latest("apply", self._now() + delay_s)
 
     def apply(self) -> tuple[Problem, ...]:
         """Apply the desired state now; what could not be done is told, kept and tried again."""
@@ -138,7 +143,7 @@ class Supervisor:
         self._tell_problems(before)
         self._guard_firewall()
         delay = RETRY_S if self.problems else RECONCILE_S
-        self._timers.set("apply", self._now() + delay)
+        self.timers.set("apply", self._now() + delay)
         if not self._ready:
             self._ready = True
             self.parts.heartbeat.ready()
@@ -169,15 +174,15 @@ class Supervisor:
             text = f"The dialers could not be told their configuration: {error.strerror}."
             log.error("%s", text)
             self.record("system", "dialers_not_told", text, "error")
-            self._timers.set("links", self._now() + RETRY_S)
+            self.timers.set("links", self._now() + RETRY_S)
         except Exception:
             log.exception("the dialers could not be told their configuration")
-            self._timers.set("links", self._now() + RETRY_S)
+            self.timers.set("links", self._now() + RETRY_S)
         try:
             self.parts.watcher.update(self.config)
         except Exception:
             log.exception("the Ethernet uplinks could not be told their configuration")
-            self._timers.set("links", self._now() + RETRY_S)
+            self.timers.set("links", self._now() + RETRY_S)
 
     def record(self, source: str, code: str, text: str, level: str = "info") -> None:
         """Keep an event in the history."""
@@ -199,7 +204,7 @@ class Supervisor:
             case CallMade():
                 message.answer(self.calls.make(message))
             case DialerFound(name=name):
-                self._timers.clear(f"lost {name}")
+                self.timers.clear(f"lost {name}")
             case DialerReported(name=name, report=report):
                 for entry in report.events:
                     self.parts.history.add(entry)
@@ -207,7 +212,7 @@ class Supervisor:
             case LinkReported(status=status):
                 self._told(status.name, status)
             case DialerLost(name=name):
-                self._timers.set(f"lost {name}", self._now() + LOST_S)
+                self.timers.set(f"lost {name}", self._now() + LOST_S)
             case NetworkChanged():
                 self.apply_soon(DEBOUNCE_S)
             case PasswordChecked() | PasswordHashed() | HashingFailed():
@@ -225,7 +230,7 @@ class Supervisor:
             return
         before = uplinks.routing(self.links)
         self.links[name] = status
-        self._timers.clear(f"lost {name}")
+        self.timers.clear(f"lost {name}")
         waited = bool(self._settling)
         self._settling.discard(name)
         if not self._settling and (waited or uplinks.routing(self.links) != before):

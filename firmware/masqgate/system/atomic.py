@@ -24,7 +24,7 @@ class Staged:
 
     def __init__(self, path: Path, data: bytes, mode: int = 0o600) -> None:
         self._path = path
-        self._temporary = path.with_name(f".{path.name}.new")
+        self._temporary = _temporary(path)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.discard()
         try:
@@ -47,8 +47,7 @@ class Staged:
 
     def discard(self) -> None:
         """Forget it."""
-        with contextlib.suppress(OSError):
-            self._temporary.unlink()
+        forget_staged(self._path)
 
     def _write(self, data: bytes, mode: int) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -57,6 +56,16 @@ class Staged:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+
+
+def forget_staged(path: Path) -> None:
+    """Remove what was written for `path` and never put in place."""
+    with contextlib.suppress(OSError):
+        _temporary(path).unlink()
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.new")
 
 
 def remove(path: Path) -> None:

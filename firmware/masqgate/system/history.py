@@ -15,7 +15,8 @@ from . import atomic
 
 KEEP = 1000  # events kept in memory, and on disk when the file is written anew
 FILE_BYTES = 512 * 1024  # the file is written anew when it is larger
-TEXT = 400  # characters of one event; longer ones come from a hostile peer
+TEXT = 400  # bytes of one event's text; a longer one comes from a hostile peer
+NAME = 40  # bytes of its source and its code
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,13 @@ class History:
     def add(self, entry: Entry) -> Entry:
         """Keep an event under the next number; never fails."""
         self._number += 1
-        entry = msgspec.structs.replace(entry, number=self._number, text=printable(entry.text))
+        entry = msgspec.structs.replace(
+            entry,
+            number=self._number,
+            source=printable(entry.source, NAME),
+            code=printable(entry.code, NAME),
+            text=printable(entry.text),
+        )
         self._entries.append(entry)
         self._save(to_json(entry) + b"\n")
         return entry
@@ -115,6 +122,7 @@ class History:
         self._failure = (error.strerror or "write error").lower()
 
 
-def printable(text: str) -> str:
-    """Cut a text to size, and replace what could disturb a terminal or a line of a file."""
-    return "".join(c if c.isprintable() else "?" for c in text[:TEXT])
+def printable(text: str, size: int = TEXT) -> str:
+    """Cut a text to a size in bytes, and replace what could disturb a terminal or a file."""
+    harmless = "".join(c if c.isprintable() else "?" for c in text[:size])
+    return harmless.encode("utf-8", "replace")[:size].decode("utf-8", "ignore")

@@ -80,6 +80,11 @@ class Store:
                 warnings.append(_unusable(origin, _why(error)))
         return Loaded(Config(), "built-in", tuple(warnings))
 
+    def clean(self) -> None:
+        """Remove what a crash or a power cut left half done."""
+        for path in (self._paths.config, self._paths.previous_config):
+            atomic.forget_staged(path)
+
     def previous(self) -> Config:
         """Return the configuration before the one in force; MasqgateError if there is none."""
         try:
