@@ -30,7 +30,7 @@ def live_on(router: LivelyRouter, passed: float) -> None:
         if up.state in STEPS and router.now - up.since_at > DWELL_S:
             up = link(STEPS[up.state], name=up.name, since_at=router.now)
         elif up.state is LinkState.UP:
-            wave = 2600 + 1200 * ((router.now // 7) % 3) if router.now % 20 < 14 else 180
+            wave = 1500 + 900 * ((router.now // 7) % 3) if router.now % 20 < 14 else 180
             counters = Counters(
                 up.counters.rx_bytes + int(wave * passed),
                 up.counters.tx_bytes + int((wave / 6 + 90) * passed),
