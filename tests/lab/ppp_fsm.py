@@ -151,7 +151,7 @@ class Negotiator:
         else:
             if self.state is FsmState.ACK_RCVD:
                 self.state = FsmState.REQ_SENT
-            self._request(now)
+            self._request(now, again=True)
 
     def receive(self, code: int, identifier: int, data: bytes, now: float) -> bool:
         """Handle one packet; return False if the code is not one of this automaton's."""
@@ -222,8 +222,10 @@ class Negotiator:
         if self._tries > 0:
             self._request(now)
 
-    def _request(self, now: float) -> None:
-        self._identifier = self._identifier % 255 + 1
+    def _request(self, now: float, *, again: bool = False) -> None:
+        """A repeated request keeps its identifier: on a slow line an answer is under way."""
+        if not again:
+            self._identifier = self._identifier % 255 + 1
         self._tries -= 1
         options = pack_options(self.policy.wanted())
         self._send(packet(Code.CONF_REQ, self._identifier, options))
