@@ -109,6 +109,15 @@ def test_a_client_that_does_not_read_misses_reports_and_holds_nobody_up(bench: B
         pass
 
 
+def test_a_burst_is_told_in_full(bench: Bench) -> None:
+    client = bench.connect()
+    bench.server.publish(status(0))
+    receive(client)
+    for number in range(1, 30):
+        bench.server.publish(status(number))
+    assert [receive(client).status for _ in range(29)] == [status(n) for n in range(1, 30)]
+
+
 def test_commands_arrive_in_sequence_even_in_pieces(bench: Bench) -> None:
     client = bench.connect()
     payload = to_json(Command("connect"))

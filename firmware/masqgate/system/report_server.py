@@ -1,7 +1,7 @@
 """The dialer's socket: reports out to every client, commands in. No client can slow us down.
 
-A client that does not read gets no new report until it has read the one before; one that sends
-nonsense, or is not root, is shown the door.
+A client that does not read misses the oldest of what it has not read, never the newest; one that
+sends nonsense, or is not root, is shown the door.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from ..contract.status import Entry, LinkStatus
 
 MAX_CLIENTS = 16
 MAX_COMMAND = 4096  # bytes
+MAX_UNREAD = 64  # reports kept for a client that reads slowly
 MAX_ENTRIES = 256  # kept for clients that come later or read slowly
 _HEADER = struct.Struct(">I")
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid
@@ -34,12 +35,12 @@ log = logging.getLogger("masqgate.dialer")
 class _Client:
     """One connection: what it has sent, what it has still to read, and the last entry it got."""
 
-    def __init__(self, sock: socket.socket, seen: int) -> None:
+    def __init__(self, sock: socket.socket, seen: int, status: LinkStatus | None) -> None:
         self.sock = sock
         self.seen = seen
         self.received = bytearray()
         self.unsent = bytearray()
-        self.behind = True  # there is a report that it has not got
+        self.unread: deque[LinkStatus] = deque([status] if status else [], MAX_UNREAD)
 
     def commands(self) -> list[bytes]:
         """Return the complete messages; ValueError for one that is too long."""
@@ -79,7 +80,7 @@ class ReportServer:
             self._status = status
             self._entries.extend(entries)
             for client in self._clients.values():
-                client.behind = True
+                client.unread.append(status)
         self._wake()
 
     def stop(self) -> None:
@@ -141,7 +142,7 @@ class ReportServer:
             return
         sock.setblocking(False)
         with self._lock:
-            self._clients[sock.fileno()] = _Client(sock, self._delivered)
+            self._clients[sock.fileno()] = _Client(sock, self._delivered, self._status)
         self._selector.register(sock, selectors.EVENT_READ)
 
     def _serve(self, handle: int, events: int) -> None:
@@ -173,9 +174,7 @@ class ReportServer:
                 self._selector.modify(handle, wanted)
 
     def _send(self, client: _Client) -> None:
-        while client.unsent or client.behind:
-            if not client.unsent and not self._next_report(client):
-                return
+        while client.unsent or self._next_report(client):
             try:
                 sent = client.sock.send(client.unsent)
             except BlockingIOError:
@@ -184,14 +183,14 @@ class ReportServer:
 
     def _next_report(self, client: _Client) -> bool:
         with self._lock:
-            client.behind = False
-            if self._status is None:
+            if not client.unread:
                 return False
+            status = client.unread.popleft()
             entries = tuple(entry for entry in self._entries if entry.number > client.seen)
             if entries:
                 client.seen = entries[-1].number
                 self._delivered = max(self._delivered, client.seen)
-            payload = to_json(Report(self._status, entries))
+            payload = to_json(Report(status, entries))
         client.unsent += _HEADER.pack(len(payload)) + payload
         return True
 
