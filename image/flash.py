@@ -54,7 +54,8 @@ class ProgressLine:
         rate = done / max(now - self._since, 0.001)
         share = f"{100 * done // total:3d} %, {human(done)}" if total else human(done)
         left = f", {(total - done) / rate:.0f} s left" if rate and done < total else ""
-        self._out.write(f"\r{step}: {share}, {human(rate)}/s{left}\033[K")
+        start, end = ("\r", "\033[K") if self._out.isatty() else ("", "")
+        self._out.write(f"{start}{step}: {share}, {human(rate)}/s{left}{end}")
         self._out.flush()
 
     def close(self) -> None:
