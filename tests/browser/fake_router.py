@@ -142,6 +142,7 @@ class FakeRouter(Client):
         self.hosts: tuple[Host, ...] = HOSTS
         self.entries: tuple[Entry, ...] = ENTRIES
         self.connections: tuple[Flow, ...] = FLOWS
+        self.confirm_in_s: float | None = None
         self.total = 0  # of the connections, where more than are listed
         self.test = SelfTestRun(running=False)
         self.warnings: tuple[Reason, ...] = ()
@@ -167,6 +168,7 @@ class FakeRouter(Client):
             firewall=self.firewall,  # type: ignore[arg-type]
             password_set=self.password is not None,
             warnings=self.warnings,
+            confirm_in_s=self.confirm_in_s,
         )
 
     def connect(self, uplink: str = "") -> None:
@@ -185,9 +187,17 @@ class FakeRouter(Client):
         self._may("config_check")
         document.keep_secrets(document.parse(text), self.config)
 
-    def config_apply(self, text: str) -> None:
+    def config_apply(self, text: str, confirm_within_s: int = 0) -> None:
         self._may("config_apply", text)
         self.config = document.keep_secrets(document.parse(text), self.config)
+        self.confirm_in_s = float(confirm_within_s) or None
+
+    def config_confirm(self) -> None:
+        self._may("config_confirm", "")
+        if self.confirm_in_s is None:
+            text = "No configuration waits to be confirmed."
+            raise MasqgateError("nothing_to_confirm", text, "It may have been taken back already.")
+        self.confirm_in_s = None
 
     def log(self, after: int = 0, limit: int = 100) -> tuple[Entry, ...]:
         self._may("log")

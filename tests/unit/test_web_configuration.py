@@ -176,6 +176,7 @@ def test_a_new_address_is_asked_about_and_told(site: Site) -> None:
     assert site.router.config.lan.address == "192.168.77.1/24"
     done = admin.post("/configuration/move")
     assert "The router is at 10.9.8.1 now" in words(done)
+    assert site.router.confirm_in_s == 300
     lan = site.router.config.lan
     assert (lan.address, lan.dhcp_first, lan.dhcp_last) == (
         "10.9.8.1/24", "10.9.8.100", "10.9.8.199",
@@ -191,6 +192,35 @@ def test_a_new_address_in_the_document_is_asked_about_too(site: Site) -> None:
     text = text.replace("192.168.77.", "172.20.1.")
     answer = admin.post("/configuration/document", {"text": text, "base": base, "action": "apply"})
     assert "The router moves to 172.20.1.1" in words(answer)
+
+
+def test_the_new_address_is_kept_by_whoever_logs_in_there(site: Site) -> None:
+    admin = site.admin()
+    submit(admin, **{"lan.address": "10.9.8.1/24"})
+    admin.post("/configuration/move")
+    stranger = site.visitor()
+    assert "It is taken back in 5 min 0 s unless you keep it. Log in to keep it" in words(
+        stranger.get("/")
+    )
+    assert stranger.post("/configuration/confirm").status_code in (303, 403)
+    assert site.router.confirm_in_s == 300
+    other = site.admin()
+    assert "unless you keep it. Keep it" in words(other.get("/"))
+    assert other.post("/configuration/confirm").headers["Location"] == "/"
+    assert site.router.confirm_in_s is None
+    assert "The configuration is saved." in words(other.get("/"))
+    other.post("/configuration/confirm")
+    assert "No configuration waits to be confirmed." in words(other.get("/"))
+
+
+def test_a_document_on_trial(site: Site) -> None:
+    admin = site.admin()
+    text, base = editor(admin.get("/configuration/document").text)
+    form = {"text": text.replace("alice", "dave"), "base": base, "action": "try"}
+    answer = admin.post("/configuration/document", form)
+    assert answer.headers["Location"] == "/"
+    assert site.router.confirm_in_s == 120
+    assert "A new configuration is on trial." in words(admin.get("/status/live"))
 
 
 # --- the document ----------------------------------------------------------------------------

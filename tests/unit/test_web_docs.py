@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from masqgate_web.app import MAX_BODY
+from masqgate_web.pages.configuration import MOVE_S, TRIAL_S
 from masqgate_web.passwords import LONGEST, SHORTEST
 from masqgate_web.server import PATIENCE_S
 from masqgate_web.sessions import IDLE_S, MOST
@@ -29,9 +30,11 @@ def test_numbers_in_the_text_are_those_of_the_code() -> None:
         f"at most {MOST}.",
         f"after {IDLE_S // 60:.0f} minutes",
         f"at most {MAX_BODY // 1024} KiB",
+        f"address within {MOVE_S // 60} minutes",
         f"dropped after {PATIENCE_S} seconds",
     ):
         assert text in PAGE, text
+    assert TRIAL_S == 120, "the page and its text say 'two minutes'"
 
 
 def test_the_page_imports_only_the_contract() -> None:

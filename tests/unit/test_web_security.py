@@ -20,7 +20,8 @@ STATIC = Path(__file__).parents[2] / "webui" / "masqgate_web" / "static"
 TEMPLATES = STATIC.parent / "templates"
 POSTS = (
     "/uplinks/connect", "/uplinks/disconnect", "/configuration", "/configuration/document",
-    "/configuration/move", "/password", "/login", "/logout", "/first-password",
+    "/configuration/move", "/configuration/confirm", "/help/self-test", "/password",
+    "/login", "/logout", "/first-password",
 )  # fmt: skip
 GETS = (
     "/",
@@ -32,7 +33,7 @@ GETS = (
     "/log",
     "/configuration",
 )
-CHANGING = {"connect", "disconnect", "config_apply", "password_set"}
+CHANGING = {"connect", "disconnect", "config_apply", "config_confirm", "password_set", "self_test"}
 HOSTILE = "\"><script>alert(1)</script><img src=x onerror='a'>{{ 7*7 }}\u2028\r\n&amp;"
 
 
@@ -283,7 +284,7 @@ def test_before_the_first_password_everything_is_read_only(site: Site) -> None:
     assert "This router has no password yet." in words(page)
     assert "formaction" not in page.text
     assert visitor.get("/login").headers["Location"] == "/first-password"
-    for path in POSTS[:6]:
+    for path in POSTS[:8]:
         answer = visitor.post(path, {"uplink": "modem1", "text": "", "password": "x" * 12})
         assert answer.status_code in (303, 403)
     assert site.router.asked == []

@@ -93,6 +93,20 @@ def test_a_document_goes_round_and_keeps_its_secrets(router: Router, admin: Visi
     assert "Did you mean 'speed'?" in words(admin.post("/configuration/document", bad))
 
 
+def test_a_new_address_is_on_trial_until_it_is_kept(router: Router, admin: Visitor) -> None:
+    page = admin.get("/configuration").text
+    data = dict(re.findall(r'name="((?:lan|modem)[^"]*)"[^>]* value="([^"]*)"', page))
+    data |= {"modem.mode": "always", "modem.speed": "115200", "lan.dhcp": "on"}
+    data["lan.address"] = "10.9.8.1/24"
+    assert "The router moves to 10.9.8.1" in words(admin.post("/configuration", data))
+    assert "The router is at 10.9.8.1 now" in words(admin.post("/configuration/move"))
+    assert "10.9.8.1" not in router.paths.config.read_text()
+    assert "A new configuration is on trial." in words(admin.get("/"))
+    assert admin.post("/configuration/confirm").status_code == 303
+    assert "10.9.8.1/24" in router.paths.config.read_text()
+    assert "dial-secret" in router.paths.config.read_text()
+
+
 def test_wrong_passwords_are_delayed_over_all_clients(router: Router, admin: Visitor) -> None:
     for _ in range(10):
         page = RealSite(router).visitor().log_in("wrong password")

@@ -44,7 +44,9 @@ HEADERS = {
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
 VIEWS = {
-    **dict.fromkeys(("live", "connect", "disconnect", "apply_form", "move", "begin"), "show"),
+    **dict.fromkeys(
+        ("live", "connect", "disconnect", "apply_form", "move", "confirm", "begin"), "show"
+    ),
     "save_document": "document",
     "set_new": "change",
 }

@@ -18,6 +18,8 @@ from ..security import go, login_needed, tell
 from ..site import site
 
 blueprint = Blueprint("configuration", __name__)
+TRIAL_S = 120  # to see whether a configuration is good, from where one sits
+MOVE_S = 300  # to follow the router to its new address and log in there
 CHANGED = MasqgateError(
     "changed_meanwhile",
     "The configuration was changed since you opened this page.",
@@ -75,7 +77,8 @@ def save_document() -> ResponseReturnValue:
         if base != present:
             base = present
             raise CHANGED
-        return _apply(text, "configuration.document")
+        trial = TRIAL_S if request.form.get("action") == "try" else 0
+        return _apply(text, "configuration.document", trial)
     except MasqgateError as error:
         return _editor(text, base, error), _code(error)
 
@@ -89,20 +92,37 @@ def move() -> ResponseReturnValue:
         tell("There is nothing to confirm any more.", "Apply the configuration again.", "warn")
         return go(url_for("configuration.show"))
     address = toml.parse(text).lan.interface.ip
-    site().router.config_apply(text)
-    return render_template("moved.html", address=address, domain=site().names.full)
+    site().router.config_apply(text, MOVE_S)
+    return render_template("moved.html", address=address, minutes=MOVE_S // 60)
 
 
-def _apply(text: str, back: str) -> ResponseReturnValue:
+@blueprint.post("/configuration/confirm")
+@login_needed
+def confirm() -> ResponseReturnValue:
+    """Keep a configuration that would be taken back otherwise."""
+    try:
+        site().router.config_confirm()
+        tell("The configuration is saved.", "The one before it is kept.")
+    except MasqgateError as error:
+        if status_of(error) == 503:
+            raise
+        tell(error.text, error.hint, "bad")
+    return go(url_for("status.show"))
+
+
+def _apply(text: str, back: str, trial_s: int = 0) -> ResponseReturnValue:
     """Apply a document, or ask first if the router's address would change."""
     before, after = _in_force().lan, toml.parse(text).lan
     if before.address == after.address:
-        site().router.config_apply(text)
+        site().router.config_apply(text, trial_s)
+        if trial_s:
+            return go(url_for("status.show"))
         tell("The configuration is in force.", "It is saved; the one before it is kept.")
         return go(url_for(back))
     site().router.config_check(text)
     g.session.pending = text
-    return render_template("move.html", before=before.interface, after=after.interface, back=back)
+    lans = {"before": before.interface, "after": after.interface}
+    return render_template("move.html", **lans, back=back, minutes=MOVE_S // 60)
 
 
 def _in_force() -> Config:
