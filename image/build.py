@@ -19,6 +19,7 @@ from builder.base import unpack_python, unpack_router  # noqa: E402
 from builder.disk import make_boot_files, make_disk  # noqa: E402
 from builder.epoch import LAYERS_EPOCH, image_epoch, set_epoch  # noqa: E402
 from builder.kernel import (  # noqa: E402
+    CONSOLE_EDITION,
     LAB_BOARD,
     make_initramfs,
     make_kernel,
@@ -123,11 +124,15 @@ def _boot(cache: Path, base: Path, system: Path) -> Path:
 
 
 def _lab_files(files: Path, target: Path) -> None:
-    """Copy what the emulator needs outside of the card: it has no firmware to load them."""
+    """Copy what the emulator needs outside of the card: it has no firmware to load them.
+
+    The device tree is the one with the mini UART on the header: U-Boot takes that UART for its
+    console only there, and would talk to the modem otherwise, whose echo stops the boot.
+    """
     target.mkdir(exist_ok=True)
     shutil.copy(files / "u-boot.bin", target)
     name = f"{LAB_BOARD}.dtb"
-    make_lab_device_tree(files / name, target / name)
+    make_lab_device_tree(files / CONSOLE_EDITION / name, target / name)
 
 
 if __name__ == "__main__":
