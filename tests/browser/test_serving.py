@@ -24,7 +24,9 @@ def connect(url: str) -> socket.socket:
     "beginning",
     [
         b"GET / HTTP/1.1\r\nHost: localhost\r\n",
-        b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nform",
+        b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n"
+        b"Content-Type: application/x-www-form-urlencoded\r\n"
+        b"Cookie: masqgate=" + b"A" * 43 + b"\r\n\r\nform",
     ],
 )
 def test_clients_that_stop_in_the_middle_hold_nobody_up(visit: Visit, beginning: bytes) -> None:
