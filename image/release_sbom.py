@@ -93,27 +93,32 @@ def make_bill(
     """Return the bill of materials as JSON; the same inputs give the same bytes."""
     components = [debian_component(each, copyrights.get(each.name, "")) for each in packages]
     components += vendored
-    time = datetime.fromtimestamp(image.epoch, UTC)
     bill = {
         "$schema": "http://cyclonedx.org/schema/bom-1.5.schema.json",
         "bomFormat": "CycloneDX",
         "specVersion": "1.5",
         "serialNumber": f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_OID, image.sha256)}",
         "version": 1,
-        "metadata": {
-            "timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "component": {
-                "type": "firmware",
-                "bom-ref": "masqgate",
-                "name": "masqgate",
-                "version": image.version,
-                "hashes": [{"alg": "SHA-256", "content": image.sha256}],
-                "licenses": [{"license": {"id": "GPL-2.0-or-later"}}],
-            },
-        },
+        "metadata": _metadata(image),
         "components": components,
         "dependencies": [
             {"ref": "masqgate", "dependsOn": [each["bom-ref"] for each in components]},
         ],
     }
     return json.dumps(bill, indent=1) + "\n"
+
+
+def _metadata(image: Image) -> dict[str, object]:
+    """Return when the image was made, and the image itself as the described component."""
+    time = datetime.fromtimestamp(image.epoch, UTC)
+    return {
+        "timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "component": {
+            "type": "firmware",
+            "bom-ref": "masqgate",
+            "name": "masqgate",
+            "version": image.version,
+            "hashes": [{"alg": "SHA-256", "content": image.sha256}],
+            "licenses": [{"license": {"id": "GPL-2.0-or-later"}}],
+        },
+    }
