@@ -33,7 +33,7 @@ setenv save 'setexpr seq ${seq} + 1; env export -c -s 0x200 0x07002000 first goo
 # of the way of the kernel.
 fdt addr ${fdt_addr}
 fdt move ${fdt_addr} 0x08000000 0x20000
-setenv options "panic=10 net.ifnames=0 loglevel=4 systemd.show_status=0"
+setenv options "panic=10 net.ifnames=0 audit=0 lsm=yama loglevel=4 systemd.show_status=0"
 if fdt get value watchdog /chosen masqgate,watchdog; then
     setenv options "${options} masqgate.watchdog=${watchdog}"
 fi

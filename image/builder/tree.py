@@ -87,8 +87,8 @@ def _keep_commands(tree: Path) -> None:
     """Remove every command that is not on the list; a listed one that is missing is an error."""
     wanted = set(read_list(IMAGE_DIR / "commands.txt"))
     seen = set()
-    for folder in ("usr/bin", "usr/sbin"):
-        for path in list((tree / folder).iterdir()):
+    for folder in ("usr/bin", "usr/sbin", "usr/lib/systemd"):
+        for path in [each for each in (tree / folder).iterdir() if not each.is_dir()]:
             seen.add(path.name)
             if path.name not in wanted and path.name != "ldconfig":
                 remove(path)
