@@ -10,7 +10,7 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo -E)
 DEBIAN := $(shell cat image/packages-host.txt tests/lab/packages-host.txt tests/packages-host.txt 2>/dev/null | sed 's/\#.*//')
 PYTEST := $(BIN)/pytest
 
-.PHONY: help run test check lint types unit network system browser image flash console box bench venv packages clean
+.PHONY: help run test check lint types unit network system browser image release lock flash console box bench venv packages clean
 
 help: ## show this list
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -42,7 +42,17 @@ system: packages venv image ## tests of the booted image (root)
 	$(SUDO) $(PYTEST) tests/system -v --image $(IMAGE)
 
 image: packages venv ## build the SD-card image: build/masqgate.img
+ifeq ($(BUILDER),buildroot)
+	$(PYTHON) buildroot-config/build.py --board $(or $(BOARD),rpi64) --output $(BUILD)
+else
 	$(SUDO) $(BIN)/python image/build.py --output $(BUILD)
+endif
+
+release: packages venv image ## the folder of a release
+	$(SUDO) $(BIN)/python image/release.py --build $(BUILD) $(if $(RELEASE_URL),--url $(RELEASE_URL)) $(if $(DRAFT),--draft)
+
+lock: venv ## accept the package versions of the last build
+	$(BIN)/python image/lock.py --build $(BUILD)
 
 flash: ## write the image to a card: make flash DEV=/dev/sdX
 	$(PYTHON) image/flash.py --image $(IMAGE) $(if $(DEV),--device $(DEV))
