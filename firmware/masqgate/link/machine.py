@@ -89,7 +89,9 @@ class LinkMachine(Wishes):
             detail = f" at {rate} bit/s" if rate else ""
             self._enter(LinkState.NEGOTIATING, reasons.state("starting_ppp", detail))
             self._set(Timer.PORT, self._timings.port_open)
-            self._set(Timer.NEGOTIATION, self._timings.negotiation)
+            slow = options.is_slow(rate)
+            patience_s = self._timings.slow_negotiation if slow else self._timings.negotiation
+            self._set(Timer.NEGOTIATION, patience_s)
             self._out.append(LendPort())
         elif talk.outcome[0] == "dial_timeout":
             self._end_call(*talk.outcome)

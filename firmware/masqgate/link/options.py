@@ -39,6 +39,11 @@ def quote(value: str) -> str:
     return '"' + "".join(chr(b) if b in _PLAIN else f"\\{b:03o}" for b in raw) + '"'
 
 
+def is_slow(rate: int | None) -> bool:
+    """Tell whether a line of this rate (bit/s) needs patience."""
+    return rate is not None and rate < SLOW
+
+
 def render(config: DialerConfig, *, carrier_wire: bool, rate: int | None = None) -> str:
     """Return the options for one call.
 
@@ -60,7 +65,7 @@ def render(config: DialerConfig, *, carrier_wire: bool, rate: int | None = None)
         # Routes and name servers are the supervisor's: no script of the distribution runs.
         "ip-up-script /bin/true", "ip-down-script /bin/true",
     ]  # fmt: skip
-    if rate is not None and rate < SLOW:
+    if is_slow(rate):
         words += [f"{protocol}-restart {SLOW_RESTART_S}" for protocol in ("lcp", "pap", "ipcp")]
     words += [word for method, word in _REFUSALS if method not in modem.auth]
     if modem.user:

@@ -21,7 +21,8 @@ class Timings:
     restart: float = 25.0  # AT+CFUN=1,1 until the modem answers again
     registration: float = 120.0  # until the mobile network takes us
     registration_poll: float = 2.0
-    negotiation: float = 150.0  # LCP to IPCP; a line of 300 bit/s with 5 s round trip fits in
+    negotiation: float = 150.0  # LCP to IPCP
+    slow_negotiation: float = 400.0  # the same on a line of 300 bit/s, which some packets fill
     stall: float = 30.0  # without a line of pppd's log while PPP is negotiated
     silence: float = 20.0  # on top of five lost echoes: pppd itself hangs
     steady: float = 60.0  # a call as long as this makes the back-off start anew
