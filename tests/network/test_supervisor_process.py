@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,13 +65,13 @@ class Board:
         (self._tools / "systemctl").chmod(0o755)
         self.told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.told.bind(str(folder / "notify"))
-        self.told.settimeout(DEADLINE_S)
+        self.told.settimeout(1.0)
         self._notify = str(folder / "notify")
-        self._log = (folder / "log").open("ab")
-        self.street = _namespaces("--net", script=STREET)
-        self.keeper = _namespaces("--net", "--mount", script=KEEPER)
-        self._inside = ["nsenter", f"--target={self.keeper.pid}", "--net", "--mount"]
+        self.log = folder / "log"
         self.supervisor: subprocess.Popen[bytes] | None = None
+        self.keeper = _namespaces("--net", "--mount", script=KEEPER)
+        self._inside = ["nsenter", f"--target={self.keeper.pid}", "--net", "--mount", "--root"]
+        self.street = _namespaces("--net", script=STREET)
         for far in ("far0", "far1"):
             self.run("ip", "link", "set", far, "netns", str(self.street.pid), "up")
 
@@ -86,16 +87,23 @@ class Board:
             "NOTIFY_SOCKET": self._notify,
             "WATCHDOG_USEC": "3000000",
         }
-        self.supervisor = subprocess.Popen(
-            [*self._inside, sys.executable, "-m", "masqgate.supervisor"],
-            env=environment, cwd="/", stdout=self._log, stderr=self._log,
-        )  # fmt: skip
+        with self.log.open("ab") as log:
+            self.supervisor = subprocess.Popen(
+                [*self._inside, sys.executable, "-m", "masqgate.supervisor"],
+                env=environment, cwd="/", stdout=log, stderr=log,
+            )  # fmt: skip
         self.wait_told("READY=1")
 
     def wait_told(self, what: str) -> None:
         """Wait until the service manager is told something."""
-        while what not in self.told.recv(4096).decode().splitlines():
-            pass
+        end = time.monotonic() + DEADLINE_S
+        while time.monotonic() < end:
+            assert self.supervisor is not None
+            assert self.supervisor.poll() is None, self.log.read_text()
+            with contextlib.suppress(TimeoutError):
+                if what in self.told.recv(4096).decode().splitlines():
+                    return
+        pytest.fail(f"{what} was not told; {self.log.read_text()}")
 
     def end(self, number: int = signal.SIGTERM) -> int:
         """End the supervisor by a signal; return how it ended."""
@@ -124,7 +132,6 @@ class Board:
                     process.kill()
                 process.wait(DEADLINE_S)
         self.told.close()
-        self._log.close()
 
 
 def _namespaces(*kinds: str, script: str) -> subprocess.Popen[str]:
