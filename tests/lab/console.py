@@ -21,6 +21,7 @@ from .processes import LabError
 MENU = r"^masqgate> ?$"
 READY = MENU + r"|^[^\n]{0,40}[#$] ?$"  # the menu, or a shell's prompt; not U-Boot's `=> `
 PROBE_S = 8.0
+SILENT_S = 180.0  # from power-on to the first byte
 SETTLE_S = 1.0  # between the menu's choice and the first command
 SHELL_S = 180.0
 RUN_S = 120.0
@@ -70,6 +71,8 @@ class Console:
 
     def booted(self, timeout_s: float) -> None:
         """Wait for menu or shell after the power was switched on (see `restarted`)."""
+        silent = "anything from the boot loader: does it have its console on another port?"
+        self.line.wait_for(r"\S", min(timeout_s, SILENT_S), self._switched_on, silent)
         kernel = r"Linux version|Starting kernel|Booting Linux"
         begin = self.line.wait_for(kernel, timeout_s, self._switched_on, "the kernel's start")
         self.line.wait_for(READY, timeout_s, begin, "the menu or a shell")

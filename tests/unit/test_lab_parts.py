@@ -289,6 +289,9 @@ def test_the_boot_is_seen_and_uboots_prompt_is_not_taken_for_a_shell(
     runner.call(lambda: port.say("[ 1.0] Linux version 6.12\n\nmasqgate> "))
     shell.booted(10.0)
     shell.restarted()
+    with pytest.raises(LabError, match="anything from the boot loader"):
+        shell.booted(0.2)
+    runner.call(lambda: port.say("U-Boot 2025.01\n"))
     with pytest.raises(LabError, match="the kernel's start"):
         shell.booted(0.2)
 
