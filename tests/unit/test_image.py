@@ -363,3 +363,9 @@ def test_forwarding_is_off_until_the_supervisor_turns_it_on():
     assert values["net.ipv4.ip_forward"] == values["net.ipv6.conf.all.forwarding"] == "0"
     assert values["net.ipv4.conf.all.accept_source_route"] == "0"
     assert values["kernel.panic"] == "10"
+
+
+def test_no_byte_from_a_modem_can_stop_the_boot_loader():
+    # On a board whose header carries the modem, U-Boot's console may be the modem's UART.
+    environment = (IMAGE / "board/uboot.env.txt").read_text().splitlines()
+    assert "bootdelay=-2" in environment
