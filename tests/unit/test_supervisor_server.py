@@ -155,6 +155,26 @@ def test_many_idle_callers_are_bounded_and_their_places_come_free(bench: Bench) 
     until(lambda: works(bench.client.connect), "a free place")
 
 
+def test_a_caller_that_goes_while_the_supervisor_is_busy_leaves_its_place(bench: Bench) -> None:
+    bench.server.close()
+    held: list[Any] = []
+    bench.server = Server(bench.path, held.append, limits=Limits(1, 1))
+    with bench.connect() as sock:
+        framing.send(sock, b'{"call": "status"}')
+        until(lambda: len(held) == 1)
+        assert code(bench.client.status) == "busy"
+
+    def admitted() -> bool:
+        """Ask once more, and let go; whether the server took the call."""
+        with bench.connect() as sock, contextlib.suppress(OSError):
+            sock.settimeout(1.0)
+            framing.send(sock, b'{"call": "status"}')
+            framing.receive(sock)
+        return len(held) > 1
+
+    until(admitted, "a free place")
+
+
 def works(call: Callable[[], object]) -> bool:
     with contextlib.suppress(MasqgateError):
         call()

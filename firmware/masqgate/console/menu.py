@@ -120,4 +120,4 @@ class Menu:
         try:
             return words.summary_lines(self._quick.status())
         except MasqgateError as error:
-            return words.wrapped(f"{error.text} u and Enter restart it.")
+            return words.wrapped(f"{error.text} If this stays, u and Enter restart it.")

@@ -13,6 +13,7 @@ import logging
 import os
 import pwd
 import queue
+import select
 import socket
 import struct
 import threading
@@ -34,6 +35,7 @@ MAX_REQUEST = 512 * 1024  # bytes; a document of control characters grows sixfol
 RECEIVE_S = 10.0  # for the whole request
 SEND_S = 10.0
 ANSWER_S = 90.0
+LOOK_S = 0.5  # how often to see whether the caller still waits
 _CREDENTIALS = struct.Struct("3i")
 
 log = logging.getLogger(__name__)
@@ -113,7 +115,7 @@ class Server:
                     return
                 request = framing.receive(_Hurried(sock, RECEIVE_S), MAX_REQUEST)
                 if request is not None:
-                    _send(sock, self._reply(request, peer))
+                    self._answer(sock, request, peer)
         except framing.FramingError as error:
             log.info("a caller (pid %d) broke off: %s", peer.pid, error)
         except OSError:
@@ -123,25 +125,27 @@ class Server:
         finally:
             place.release()
 
-    def _reply(self, request: bytes, peer: Peer) -> Reply:
+    def _answer(self, sock: socket.socket, request: bytes, peer: Peer) -> None:
         try:
-            return Reply(result=msgspec.Raw(to_json(self._result(request, peer))))
+            reply = Reply(result=msgspec.Raw(to_json(self._result(sock, request, peer))))
         except MasqgateError as error:
-            return Reply(failure=Failure(error.code, error.text, error.hint, error.problems))
+            failure = Failure(error.code, error.text, error.hint, error.problems)
+            reply = Reply(failure=failure)
+        except OSError:
+            raise
         except Exception:
             log.exception("a call failed")
-            return Reply(failure=Failure("internal", *INTERNAL))
+            reply = Reply(failure=Failure("internal", *INTERNAL))
+        _send(sock, reply)
 
-    def _result(self, request: bytes, peer: Peer) -> Any:
+    def _result(self, sock: socket.socket, request: bytes, peer: Peer) -> Any:
         answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._post(_call(request, peer, answers))
-        try:
-            answer = answers.get(timeout=ANSWER_S)
-        except queue.Empty:
-            text = "The router did not finish this in time; it may still be at work."
-            raise MasqgateError("slow", text, "Look at the state before trying again.") from None
-        if isinstance(answer, Exception):
+        answer = _wait(answers, sock)
+        if isinstance(answer, MasqgateError):
             raise answer
+        if isinstance(answer, Exception):
+            raise RuntimeError("a defect in the supervisor") from answer
         return answer
 
 
@@ -170,6 +174,19 @@ def _call(request: bytes, peer: Peer, answers: queue.SimpleQueue[Any]) -> CallMa
         text = f"The arguments of '{call.name}' do not fit: {error}."
         raise MasqgateError("bad_arguments", text) from None
     return CallMade(call, arguments, peer, answers.put)
+
+
+def _wait(answers: queue.SimpleQueue[Any], sock: socket.socket) -> Any:
+    """Return the answer; ConnectionError if the caller goes away, and its place comes free."""
+    end = time.monotonic() + ANSWER_S
+    while time.monotonic() < end:
+        with contextlib.suppress(queue.Empty):
+            return answers.get(timeout=LOOK_S)
+        readable, _, _ = select.select([sock], [], [], 0)
+        if readable and not sock.recv(1, socket.MSG_PEEK):
+            raise ConnectionResetError
+    text = "The router did not finish this in time; it may still be at work."
+    raise MasqgateError("slow", text, "Look at the state before trying again.")
 
 
 class _Hurried:
