@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from masqgate.contract.status import LinkState
+
 from tests.unit.router import DEADLINE_S, DOCUMENT, Router, until
 
 FIRMWARE = Path(__file__).resolve().parents[2] / "firmware"
