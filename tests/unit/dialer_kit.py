@@ -37,7 +37,10 @@ QUICK = Timings(
 class DialerProcess:
     """A dialer that runs, and a client of its socket."""
 
-    def __init__(self, folder: Path, port: Path, **fields: Any) -> None:
+    def __init__(
+        self, folder: Path, port: Path, environment: dict[str, str] | None = None, **fields: Any
+    ) -> None:
+        self.environment = environment or {}
         self.paths = Paths(folder / "run", folder / "data", folder / "share")
         self.name = "modem1"
         self.fields = {
@@ -101,6 +104,7 @@ class DialerProcess:
     def _start(self) -> subprocess.Popen[bytes]:
         environment = dict(os.environ, PYTHONPATH=f"{ROOT}:{ROOT / 'firmware'}")
         environment.pop("NOTIFY_SOCKET", None)
+        environment.update(self.environment)
         command = [
             sys.executable, "-m", "tests.unit.dialer_kit", str(self.paths.run),
             str(self.paths.data), self.name,

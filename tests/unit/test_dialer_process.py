@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import stat
 import time
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from masqgate.contract.status import LinkState, LinkStatus
 
 from tests.lab.at import Result
 from tests.lab.pty_modem import PtyLab, pty_modem
-from tests.unit.dialer_kit import DialerProcess, dialer
+from tests.unit.dialer_kit import PATIENCE_S, DialerProcess, dialer
 
 UP, WAITING, IDLE, NO_PORT = LinkState.UP, LinkState.WAITING, LinkState.IDLE, LinkState.NO_PORT
 
@@ -89,6 +90,7 @@ MODEM_FAULTS: dict[str, dict[str, Any]] = {
     "only errors": {"always_error": True},
     "half a CONNECT": {"hang_connect": True},
     "garbage": {"garble_rate": 0.5},
+    "another rate": {"fixed_rate": 9600},
 }
 
 
@@ -335,6 +337,22 @@ def test_slow_and_many_clients_do_not_matter(lab: PtyLab, tmp_path: Path) -> Non
         process.wait(lambda s: s.calls == 2, "a second call")
         for client in lazy:
             client.close()
+
+
+def test_the_service_manager_is_told(lab: PtyLab, tmp_path: Path) -> None:
+    told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    told.settimeout(PATIENCE_S)
+    told.bind(str(tmp_path / "notify"))
+    environment = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "300000"}
+    wanted = {"READY=1", "WATCHDOG=1", "STATUS=Dialing 5551000."}
+    with told, dialer(tmp_path, lab.path, environment=environment) as process:
+        assert told.recv(4096) == b"READY=1"
+        wanted.discard("READY=1")
+        while wanted:
+            wanted.discard(told.recv(4096).decode())
+        process.end()
+        while told.recv(4096) != b"STOPPING=1":
+            pass
 
 
 def test_a_stale_pppd_is_ended_first(lab: PtyLab, tmp_path: Path) -> None:
