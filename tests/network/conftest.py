@@ -27,4 +27,5 @@ def online(bare: World) -> World:
     """The world with a router that is configured, and whose call is up."""
     assert bare.router.apply() == []
     eventually(bare.router.forwarding, "the bridge passes frames")
+    bare.introduce()
     return bare

@@ -184,6 +184,7 @@ class Driver:
 
 def main() -> None:
     logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+    logging.getLogger("masqgate").setLevel(logging.DEBUG)
     driver = Driver(Path(sys.argv[1]))
     for line in sys.stdin:
         request = json.loads(line)

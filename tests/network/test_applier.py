@@ -24,8 +24,9 @@ def forwarding(world: World) -> str:
     return world.router.tool("cat", "/proc/sys/net/ipv4/ip_forward").strip()
 
 
-def reaches_internet(world: World, count: int = 1) -> str:
+def reaches_internet(world: World) -> str:
     """The source that the Internet sees of a new flow of host A; empty if it does not arrive."""
+    world.introduce()
     wire = Wire(world.internet, "isp0")
     world.udp(world.hosts[0]).sendto(b"new flow", (SERVER, 9))
     world.udp(world.router.space, UPLINK).sendto(b"marker", (PEER, 9))

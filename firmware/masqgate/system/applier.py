@@ -17,7 +17,7 @@ from ..contract.status import Counters, Flow, Host, LinkState
 from ..desired.addresses import ipv4
 from ..desired.dnsmasq import dnsmasq_conf, resolv_conf
 from ..desired.facts import Facts
-from ..desired.network import Change, Network, closed, diff, network
+from ..desired.network import Change, Network, SetSysctl, closed, diff, network
 from ..desired.nft import ruleset
 from ..desired.sysctls import FORWARDING
 from . import atomic, conntrack, leases
@@ -187,7 +187,7 @@ def _make(kernel: Kernel, changes: tuple[Change, ...]) -> dict[Change, Exception
     for change in changes:
         try:
             kernel.change(change)
-            log.info("%s", change)
+            log.log(logging.DEBUG if isinstance(change, SetSysctl) else logging.INFO, "%s", change)
         except _REFUSED as error:
             errors[change] = error
     return errors
