@@ -36,6 +36,7 @@ from .world import ROOT, World
 
 DEADLINE_S = 120.0
 BOOT_S = 900.0
+ASK_AGAIN_S = 2.0  # each question starts a program on a slow board
 NO_ANSWER = 3  # exit code of `masqgate`: the supervisor is on its way up
 PASSWORD = "three boxes one line"  # of the admin page
 Progress = Callable[[str], None]
@@ -213,7 +214,7 @@ class Lab:
                 last = error  # the supervisor may be on its way up
             if time.monotonic() >= end:
                 raise LabError(f"not within {timeout_s:g} s: {what}. Last status: {last}")
-            time.sleep(1.0)
+            time.sleep(ASK_AGAIN_S)
 
     def page(self, path: str = "/", *curl: str, box: str = "A") -> Reply:
         """Fetch a page of the router's from a box, with more options for curl if wanted."""
