@@ -29,7 +29,10 @@ STRANGER = "8.8.4.4"
 
 def main(count: int) -> int:
     """Run, and print what was counted; 0 if nothing leaked."""
-    with tempfile.TemporaryDirectory(prefix="mgnet-") as folder, world(Path(folder)) as made:
+    with (
+        tempfile.TemporaryDirectory(prefix="mgnet-", dir="/run") as folder,
+        world(Path(folder)) as made,
+    ):
         assert made.router.apply() == []
         eventually(made.router.forwarding, "the bridge passes frames")
         leaks = Capture(made.internet, "isp0", f"ip and not src host {UPLINK}")

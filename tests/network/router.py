@@ -174,7 +174,7 @@ class World:
             subprocess.run(["ip", "netns", "del", space.name], capture_output=True, check=False)
 
 
-def eventually(true: Callable[[], bool], what: str, patience_s: float = 30.0) -> None:
+def eventually(true: Callable[[], bool], what: str, patience_s: float = 60.0) -> None:
     """Wait until something that must come true does; AssertionError if it never does."""
     end = time.monotonic() + patience_s
     while not true():
