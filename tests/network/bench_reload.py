@@ -30,7 +30,7 @@ STRANGER = "8.8.4.4"
 def main(count: int) -> int:
     """Run, and print what was counted; 0 if nothing leaked."""
     with (
-        tempfile.TemporaryDirectory(prefix="mgnet-", dir="/run") as folder,
+        tempfile.TemporaryDirectory(prefix="mgnet-", dir="/dev/shm") as folder,
         world(Path(folder)) as made,
     ):
         assert made.router.apply() == []

@@ -20,7 +20,7 @@ def bare() -> Iterator[World]:
     # Not below pytest's folder, which nobody else may enter: dnsmasq runs as somebody else. In
     # memory as on the router, where no slow disk makes a write wait.
     with (
-        tempfile.TemporaryDirectory(prefix=PREFIX, dir="/run") as folder,
+        tempfile.TemporaryDirectory(prefix=PREFIX, dir="/dev/shm") as folder,
         world(Path(folder)) as made,
     ):
         yield made
