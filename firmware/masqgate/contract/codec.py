@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any, TypeVar
 
 import msgspec
@@ -9,6 +10,10 @@ import msgspec
 from .secret import HIDDEN, Secret
 
 T = TypeVar("T")
+
+# msgspec works out a type at its first use, and crashes the whole process when two threads
+# do that at once. Decoding holds the interpreter's lock anyway, so this one costs nothing.
+_ONE_AT_A_TIME = threading.Lock()
 
 
 def _decode_leaf(kind: type[Any], value: Any) -> Any:
@@ -31,7 +36,8 @@ def _reveal(value: Any) -> Any:
 
 def convert(value: Any, kind: type[T]) -> T:
     """Turn plain data into `kind`; msgspec.ValidationError if it does not fit."""
-    return msgspec.convert(value, kind, dec_hook=_decode_leaf)
+    with _ONE_AT_A_TIME:
+        return msgspec.convert(value, kind, dec_hook=_decode_leaf)
 
 
 def to_plain(value: Any, *, secrets: bool = False) -> Any:
@@ -46,4 +52,5 @@ def to_json(value: Any, *, secrets: bool = False) -> bytes:
 
 def from_json(data: bytes, kind: type[T]) -> T:
     """Decode JSON; msgspec.DecodeError or msgspec.ValidationError if it does not fit."""
-    return msgspec.json.decode(data, type=kind, dec_hook=_decode_leaf)
+    with _ONE_AT_A_TIME:
+        return msgspec.json.decode(data, type=kind, dec_hook=_decode_leaf)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import msgspec
-
+from masqgate.contract.codec import convert
 from masqgate.contract.config import Config, Ethernet, Modem
 from masqgate.contract.errors import MasqgateError
 from masqgate.contract.status import LinkState, LinkStatus, Reason
@@ -53,7 +52,7 @@ def unreported(uplink: Modem | Ethernet, now: float) -> LinkStatus:
     reason = Reason("starting", f"Its {who} is being started.")
     if off:
         reason = Reason("off", "Switched off in the configuration.")
-    return msgspec.convert(
+    return convert(
         {
             "name": uplink.name,
             "kind": kind,
