@@ -18,6 +18,7 @@ from tests.lab.netns import Namespace
 from .router import CONFIG, LAN, ROUTER, SERVER, World, eventually, facts, link
 from .wire import Wire, with_port
 
+IGMP = 2
 CLIENT = """#!/bin/sh
 [ "$1" = bound ] || exit 0
 echo "$ip $mask $router $dns $domain $lease" > "$FOLDER/$interface.lease"
@@ -228,7 +229,9 @@ def test_forged_sources_on_the_lan_get_no_answer(named: World) -> None:
             wire.send(IP(src=source, dst=ROUTER) / packet, mac)
     wire.send(IPv6(src="fe80::99", dst="ff02::1") / ICMPv6EchoRequest(), "33:33:00:00:00:01")
     named.udp(named.router.space).sendto(b"marker", (f"{LAN}.11", 9))
-    assert [p for p in wire.packets_until(b"marker") if p.src == ROUTER] == []
+    found = [packet for packet in wire.packets_until(b"marker") if packet.src == ROUTER]
+    # The kernel tells of multicast groups (IGMP) when it likes; that answers nobody.
+    assert [packet.summary() for packet in found if packet.proto != IGMP] == []
     wire.close()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -82,5 +83,12 @@ def test_lease_files_are_read_with_suspicion(tmp_path: Path) -> None:
     (folder / "eth3.json").write_text("{")
     (folder / "eth4.json").write_text('{"interface":"eth4","address":7}')
     (folder / "eth5.json").write_bytes(b"\xff" * 9000)
-    assert uplink_leases(Paths(run=tmp_path)) == (Lease("eth1", "192.0.2.100", 24, "192.0.2.1"),)
-    assert uplink_leases(Paths(run=tmp_path / "nowhere")) == ()
+    (folder / "eth6.json").symlink_to(folder / "eth1.json")
+    (folder / "eth7.json").symlink_to("/dev/zero")
+    os.mkfifo(folder / "eth8.json")
+    (folder / "eth9.json").mkdir()
+    ports = [f"eth{number}" for number in range(1, 11)]
+    assert uplink_leases(Paths(run=tmp_path), ports) == (
+        Lease("eth1", "192.0.2.100", 24, "192.0.2.1"),
+    )
+    assert uplink_leases(Paths(run=tmp_path / "nowhere"), ports) == ()

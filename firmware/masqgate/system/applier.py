@@ -56,7 +56,9 @@ class Applier:
         be loaded leave the old ones in force.
         """
         self._config = config
-        leased = msgspec.structs.replace(facts, leases=leases.uplink_leases(self._paths))
+        ports = [link.port for link in config.ethernets]
+        found = leases.uplink_leases(self._paths, ports)
+        leased = msgspec.structs.replace(facts, leases=found)
         return (
             *self._apply_rules(config, facts),
             *self._apply_network(network(config, leased)),
@@ -89,9 +91,10 @@ class Applier:
     def hosts(self) -> tuple[Host, ...]:
         """The hosts that hold a lease of ours, by address."""
         try:
-            return leases.parse(self._paths.leases.read_text(errors="replace"))
+            data = leases.read_file(self._paths.leases, leases.MAX_LEASES)
         except OSError:
             return ()
+        return leases.parse(data.decode(errors="replace"))
 
     def flows(self, limit: int) -> tuple[Flow, ...]:
         """At most `limit` masqueraded connections of LAN hosts."""

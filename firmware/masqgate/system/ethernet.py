@@ -98,7 +98,7 @@ class EthernetWatcher:
     def _look(self, config: Config) -> None:
         ports = {link.port: _port(link.port) for link in config.ethernets}
         self._run_clients(config, ports)
-        leases = {lease.interface: lease for lease in uplink_leases(self._paths)}
+        leases = {lease.interface: lease for lease in uplink_leases(self._paths, ports)}
         for link in config.ethernets:
             self._tell(config, link, ports[link.port], leases.get(link.port))
 

@@ -7,11 +7,14 @@ hostile input.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import os
+import stat
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
 
+from ..contract.codec import from_json
 from ..contract.paths import Paths
 from ..contract.status import Host
 from ..desired.addresses import ipv4
@@ -19,7 +22,8 @@ from ..desired.ethernet import Lease, sound
 
 MAX_NAME = 63
 MAX_HOSTS = 4096
-MAX_FILE = 4096  # bytes
+MAX_FILE = 4096  # bytes of a port's lease
+MAX_LEASES = 1 << 20  # bytes of dnsmasq's leases
 
 
 def parse(text: str) -> tuple[Host, ...]:
@@ -39,17 +43,30 @@ def uplink_folder(paths: Paths) -> Path:
     return paths.run / "lease"
 
 
-def uplink_leases(paths: Paths) -> tuple[Lease, ...]:
-    """The leases of Ethernet uplinks, those that are of use."""
-    return tuple(_uplink_leases(uplink_folder(paths)))
+def uplink_leases(paths: Paths, ports: Iterable[str]) -> tuple[Lease, ...]:
+    """The leases of these ports' uplinks, those that are of use."""
+    return tuple(_uplink_leases(uplink_folder(paths), ports))
 
 
-def _uplink_leases(folder: Path) -> Iterator[Lease]:
-    for path in sorted(folder.glob("*.json")):
+def _uplink_leases(folder: Path, ports: Iterable[str]) -> Iterator[Lease]:
+    for port in ports:
         with contextlib.suppress(OSError, msgspec.DecodeError):
-            lease = sound(msgspec.json.decode(path.read_bytes()[:MAX_FILE], type=Lease))
-            if lease is not None and lease.interface == path.stem:
+            data = read_file(folder / f"{port}.json", MAX_FILE)
+            lease = sound(from_json(data, Lease))
+            if lease is not None and lease.interface == port:
                 yield lease
+
+
+def read_file(path: Path, limit: int) -> bytes:
+    """At most `limit` bytes of a plain file; OSError if it is none.
+
+    Whoever may write the folder may put a link, a pipe or a device there.
+    """
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    with os.fdopen(os.open(path, flags), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(f"{path} is no file")
+        return file.read(limit)
 
 
 def _lease(fields: list[str]) -> Host | None:
