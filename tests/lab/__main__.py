@@ -24,6 +24,7 @@ import time
 from pathlib import Path
 from types import FrameType
 
+from .first_use import PASSWORD
 from .forward import Forward
 from .lab import Lab
 from .pi import Image
@@ -36,7 +37,7 @@ PORT = 8080
 PAGE_PORT = 80
 BANNER = """
 Masqgate is up, in the lab {lab}.
-  Admin page    http://localhost:{port}/   (set a password first: nothing passes before)
+  Admin page    http://localhost:{port}/   (password: {password})
   Console       make console          (Ctrl-] leaves it)
   In a box      make box BOX=A CMD='curl -s http://web.example/'
   Cut the call  python -m tests.lab cut
@@ -106,7 +107,7 @@ def run(words: list[str]) -> int:
         ready = _booted(lab)
         print(
             (BANNER if ready else NOT_READY).format(
-                port=port, logs=options.logs, lab=lab.state.name
+                port=port, logs=options.logs, lab=lab.state.name, password=PASSWORD
             ),
             flush=True,
         )
@@ -118,6 +119,8 @@ def _booted(lab: Lab) -> bool:
     """Whether the page came up; if not, why is told, and the lab stays for a look at it."""
     try:
         lab.wait_ready()
+        lab.set_up()
+        lab.console.leave_shell()
     except (LabError, TimeoutError) as error:
         print(f"lab: {error}", file=sys.stderr)
         return False

@@ -142,6 +142,10 @@ class IspControl:
         """Cut the newest call's line from the provider's side."""
         self._runner.call(lambda: self._call().hang_up())
 
+    def send(self, packet: bytes) -> None:
+        """Give the newest call an IP packet, wherever it says it comes from."""
+        self._runner.call(lambda: self._call().give(packet))
+
     def set_password(self, password: str) -> None:
         """Change the password of the account `masqgate`."""
         self._runner.call(lambda: self.isp.set_password(password))

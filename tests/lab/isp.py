@@ -123,7 +123,8 @@ class IspCall:
     def _saw_frame(self, direction: Direction, frame: hdlc.Frame) -> None:
         self.isp.saw_frame(direction, frame)
 
-    def _from_internet(self, packet: bytes) -> None:
+    def give(self, packet: bytes) -> None:
+        """Send an IP packet to the caller."""
         if self.isp.loses():
             return
         if self.ppp.send_packet(packet):
@@ -148,7 +149,7 @@ class IspCall:
 
     def _follow_phase(self) -> None:
         if self.ppp.phase is Phase.UP and self.uplink is None:
-            self.uplink = self.isp.make_uplink(self.ppp.peer_address, self._from_internet)
+            self.uplink = self.isp.make_uplink(self.ppp.peer_address, self.give)
         elif self.ppp.phase is not Phase.UP:
             self._close_uplink()
         if self.ppp.phase is Phase.DEAD and not self.isp.faults.keep_line:

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from . import first_use
 from .boxes import Box
 from .capture import Capture
 from .capture import Tap as CaptureTap
@@ -37,8 +38,6 @@ from .world import ROOT, World
 DEADLINE_S = 120.0
 BOOT_S = 900.0
 ASK_AGAIN_S = 2.0  # each question starts a program on a slow board
-NO_ANSWER = 3  # exit code of `masqgate`: the supervisor is on its way up
-PASSWORD = "three boxes one line"  # of the admin page
 Progress = Callable[[str], None]
 
 
@@ -166,17 +165,10 @@ class Lab:
         wait_until(lambda: self._page_answers(), left, "the admin page answers", 1.0)
         self.say("the admin page answers")
 
-    def set_password(self, password: str = PASSWORD) -> None:
-        """Set the page's password, without which the router lets nothing pass."""
-        typed = shlex.quote(f"{password}\n{password}\n")
-        end = time.monotonic() + DEADLINE_S
-        while True:
-            done = self.console.run(f"printf %s {typed} | masqgate password set", DEADLINE_S)
-            if done.code == 0:
-                return
-            if done.code != NO_ANSWER or time.monotonic() >= end:
-                raise LabError(f"the password could not be set: {done.output}")
-            time.sleep(1.0)
+    def set_up(self) -> None:
+        """Do what a person does first with a new router; see `first_use`."""
+        first_use.set_up(self.console)
+        self.say("the router has a password, and a number to call")
 
     def connect_ethernet(self, connected: bool = True) -> None:
         """Plug the Ethernet uplink in, or pull it; at first it is not plugged in."""
