@@ -7,10 +7,11 @@ BIN := $(VENV)/bin
 BUILD := build
 IMAGE ?= $(BUILD)/masqgate.img
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo -E)
-DEBIAN := $(shell cat image/packages-host.txt tests/lab/packages-host.txt tests/packages-host.txt 2>/dev/null | sed 's/\#.*//')
+DEBIAN = $(shell cat image/packages-host.txt tests/lab/packages-host.txt tests/packages-host.txt 2>/dev/null | sed 's/\#.*//')
 PYTEST := $(BIN)/pytest
 
-.PHONY: help run test check lint types unit network system browser image release lock flash console box bench venv packages clean
+.NOTPARALLEL:
+.PHONY: help run test check lint types unit network system browser image release lock flash console box venv packages clean
 
 help: ## show this list
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -60,16 +61,13 @@ flash: ## write the image to a card: make flash DEV=/dev/sdX
 console: venv ## the serial console of the running emulated Pi
 	$(SUDO) $(BIN)/python -m tests.lab console
 
-box: venv ## run a command in a LAN box: make box BOX=A CMD='curl http://www.example.test/'
+box: venv ## run a command in a LAN box: make box BOX=A CMD='curl http://web.example/'
 	$(SUDO) $(BIN)/python -m tests.lab box $(BOX) $(CMD)
-
-bench: packages venv image ## the figures that are published in docs/
-	$(SUDO) $(BIN)/python -m tests.bench --image $(IMAGE)
 
 venv: $(VENV)/stamp
 
 $(VENV)/stamp: pyproject.toml
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || $(SUDO) apt-get install -y --no-install-recommends python3-venv
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { $(SUDO) apt-get -q update && $(SUDO) apt-get -o DPkg::Lock::Timeout=300 install -q -y --no-install-recommends python3-venv; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
 	touch $@

@@ -32,7 +32,19 @@ def dhcp(host: Namespace, folder: Path, name: str = "box") -> list[str]:
     script.write_text(CLIENT)
     script.chmod(0o755)
     host.ip("addr flush dev eth0 scope global")
-    command = ["env", f"FOLDER={folder}", "udhcpc", "-n", "-q", "-f", "-i", "eth0", "-t", "10"]
+    command = [
+        "env",
+        f"FOLDER={folder}",
+        "busybox",
+        "udhcpc",
+        "-n",
+        "-q",
+        "-f",
+        "-i",
+        "eth0",
+        "-t",
+        "10",
+    ]
     done = host.run([*command, "-T", "1", "-s", str(script), "-x", f"hostname:{name}"])
     assert done.returncode == 0, done.stderr
     return (folder / "eth0.lease").read_text().split()

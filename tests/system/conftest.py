@@ -61,11 +61,11 @@ def logs(request: pytest.FixtureRequest) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def booted(request: pytest.FixtureRequest, image: Image, logs: Path) -> Iterator[Lab]:
-    """The lab with the router up and its password set: one boot for the session."""
+    """The lab with the router up and set up: one boot for the session."""
     with Lab(image, logs=logs, progress=lambda text: print(text, flush=True)) as lab:
         lab.start_capture(logs / "captures", snap=SNAP)
         lab.wait_ready()
-        lab.set_password()
+        lab.set_up()
         yield lab
         if request.session.testsfailed:
             _keep_journal(lab, logs)

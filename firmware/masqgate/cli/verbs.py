@@ -122,9 +122,12 @@ def _follow(client: Client, after: int) -> tuple[Entry, ...]:
         return ()
 
 
-def flows(client: Client, _: argparse.Namespace) -> int:
+def flows(client: Client, wanted: argparse.Namespace) -> int:
     """List masqueraded connections."""
-    _print(words.flow_lines(client.flows()))
+    if wanted.json:
+        print(to_json(client.all_flows()).decode())
+    else:
+        _print(words.flow_lines(client.flows()))
     return GOOD
 
 

@@ -101,7 +101,8 @@ def _modem(path: str, modem: Modem) -> Iterator[Problem]:
         text = f"'{modem.port}' is not a serial port."
         hint = "For example /dev/ttyAMA0, or a path under /dev/serial/by-path/."
         yield Problem(f"{path}.port", "bad_port", text, hint)
-    if not _NUMBER.fullmatch(modem.number):
+    unneeded = modem.mode == "off" and not modem.number
+    if not unneeded and not _NUMBER.fullmatch(modem.number):
         text = f"'{modem.number}' cannot be dialed." if modem.number else "There is no number."
         hint = "Digits and * # + , are taken; *99# with most mobile modems."
         yield Problem(f"{path}.number", "bad_number", text, hint)
