@@ -16,7 +16,9 @@ from masqgate.contract.document import render
 from masqgate.contract.errors import MasqgateError
 from masqgate.contract.paths import Paths
 from masqgate.system import atomic
+from masqgate.system import store as store_module
 from masqgate.system.store import Store
+from msgspec.structs import replace
 
 from tests.unit.router import DOCUMENT, Router, config, until
 
@@ -30,6 +32,9 @@ BROKEN = [
     DOCUMENT.encode()[:100],
     b"x = " + b"[" * 50_000,
     b"#" * 70_000,
+    b"x = " + b"9" * 5000,
+    b"version = true\n",
+    b"version = 1.0\n",
 ]
 
 
@@ -110,6 +115,37 @@ def test_what_is_saved_is_read_again_and_the_one_before_is_kept(paths: Paths) ->
     assert store.previous() == old
     for path in (paths.config, paths.previous_config):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_document_that_could_not_be_read_again_is_refused(paths: Paths) -> None:
+    """Written out, a short document may grow: each quotation mark takes two bytes, or six."""
+    store = Store(paths)
+    store.stage(config(), named("old")).commit()
+    modem = config().modems[0]
+    large = replace(modem, init=("AT" + '"' * 126,) * 300)
+    with pytest.raises(MasqgateError) as caught:
+        store.stage(Config(uplink=(large,)), config())
+    assert caught.value.code == "too_large"
+    assert not list(paths.config.parent.glob(".*"))
+    assert store.load().config == config()
+
+
+def test_whatever_goes_wrong_with_a_file_the_router_starts(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths.config.write_text(render(named("saved")))
+    paths.previous_config.write_text(render(named("before")))
+    parse = store_module.parse
+
+    def fails(text: str) -> Config:
+        if "saved" in text:
+            raise ValueError("nobody has thought of this")
+        return parse(text)
+
+    monkeypatch.setattr(store_module, "parse", fails)
+    loaded = Store(paths).load()
+    assert (loaded.origin, loaded.config) == ("previous", named("before"))
+    assert "nobody has thought of this" in loaded.warnings[0].text
 
 
 def test_staged_and_discarded_leaves_no_trace(paths: Paths) -> None:
@@ -275,12 +311,13 @@ def test_a_file_is_never_written_through_a_link(tmp_path: Path) -> None:
 
 
 def test_the_mode_does_not_depend_on_the_umask(tmp_path: Path) -> None:
-    before = os.umask(0)
-    try:
-        atomic.write(tmp_path / "secret", b"x", 0o600)
-    finally:
-        os.umask(before)
-    assert stat.S_IMODE((tmp_path / "secret").stat().st_mode) == 0o600
+    for mask in (0, 0o777):
+        before = os.umask(mask)
+        try:
+            atomic.write(tmp_path / "secret", b"x", 0o600)
+        finally:
+            os.umask(before)
+        assert stat.S_IMODE((tmp_path / "secret").stat().st_mode) == 0o600
 
 
 def test_lan_default_is_what_the_factory_documents() -> None:

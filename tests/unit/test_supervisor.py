@@ -112,6 +112,13 @@ def test_a_new_supervisor_finds_the_running_call_before_it_applies_anything(
     assert "disconnect" not in dialer.commands
 
 
+def test_a_dialer_is_told_to_read_its_file_whenever_it_is_found(router: Router) -> None:
+    """The supervisor may have died between writing the file and telling of it."""
+    dialer = running(router)
+    until(lambda: dialer.commands == ["reload"])
+    assert dialer.configs[0].modem.number == "5551000"
+
+
 def test_a_dialer_that_dies_is_started_again_and_its_call_counts_as_ended(router: Router) -> None:
     dialer = running(router)
     until(lambda: router.client.status().active == "modem1")
@@ -127,9 +134,9 @@ def test_a_dialer_that_dies_is_started_again_and_its_call_counts_as_ended(router
 
 def test_what_a_dialer_tells_of_another_uplink_is_ignored(router: Router) -> None:
     dialer = running(router)
-    dialer.tell(link("modem9"))
-    dialer.tell(link(attempts=3))
-    until(lambda: router.client.status().uplinks[0].attempts == 3)
+    mark = Entry(number=1, at=5.0, source="modem1", code="mark", text="Here.")
+    dialer.tell(link("modem9"), mark)
+    until(lambda: "mark" in router.codes())
     assert [one.name for one in router.client.status().uplinks] == ["modem1"]
 
 
