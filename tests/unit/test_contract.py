@@ -234,3 +234,44 @@ def test_secrets_cross_the_wire_only_where_the_caller_says_so() -> None:
     assert b"hush" not in to_json(modem)
     assert HIDDEN.encode() in to_json(modem)
     assert from_json(to_json(modem, secrets=True), Modem) == modem
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b'"\xff"', b'{"code":"\xff"}', b"[" * 9000, b'{"x":' + b"[" * 9000, b"\x00", b""],
+    ids=["byte", "byte inside", "deep", "deep unknown", "nul", "nothing"],
+)
+@pytest.mark.parametrize("kind", [Problem, Config])
+def test_bytes_that_are_no_json_have_one_kind_of_error(data: bytes, kind: type) -> None:
+    with pytest.raises(msgspec.DecodeError):
+        from_json(data, kind)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("x = " + "9" * 5000, "not_toml"),
+        ("version = 0x" + "f" * 5000, "not_toml"),
+        ("x = " + "[" * 5000 + "]" * 5000, "not_toml"),
+        ("version = true", "unknown_version"),
+        ("version = 1.0", "unknown_version"),
+    ],
+    ids=["number", "hexadecimal", "lists", "true", "float"],
+)
+def test_odd_documents_are_refused_with_a_sentence(text: str, code: str) -> None:
+    with pytest.raises(InvalidConfig) as caught:
+        parse(text)
+    assert caught.value.problems[0].code == code
+    assert caught.value.problems[0].text.isprintable()
+
+
+def test_lists_have_an_end() -> None:
+    uplink = '[[uplink]]\nkind = "ethernet"\nname = "e{0}"\nport = "eth{0}"\n'
+    parse("".join(uplink.format(number) for number in range(8)))
+    with pytest.raises(InvalidConfig) as caught:
+        parse("".join(uplink.format(number) for number in range(9)))
+    assert caught.value.problems[0].path == "uplink"
+    for line in (f"init = {['ATZ'] * 17}", f"dns = {['192.0.2.1'] * 9}"):
+        kind = "modem" if "init" in line else "ethernet"
+        with pytest.raises(InvalidConfig):
+            parse(f'[[uplink]]\nkind = "{kind}"\nname = "a"\nport = "x"\nnumber = "1"\n{line}')

@@ -56,7 +56,16 @@ def test_a_line_that_a_power_cut_tore_is_left_out(path: Path, cut: int) -> None:
     )
 
 
-@pytest.mark.parametrize("junk", [b"\0" * 3000, b"\xff\xfe\n{}\n[]\nnull\n", b"x" * 2_000_000])
+@pytest.mark.parametrize(
+    "junk",
+    [
+        b"\0" * 3000,
+        b"\xff\xfe\n{}\n[]\nnull\n",
+        b"x" * 2_000_000,
+        b'{"number":1,"at":1.0,"source":"system","code":"test","text":"\xff"}\n',
+        b'{"more":' + b"[" * 9000 + b"\n",
+    ],
+)
 def test_junk_in_the_file_is_left_out(path: Path, junk: bytes) -> None:
     path.parent.mkdir()
     path.write_bytes(junk)

@@ -52,5 +52,8 @@ def to_json(value: Any, *, secrets: bool = False) -> bytes:
 
 def from_json(data: bytes, kind: type[T]) -> T:
     """Decode JSON; msgspec.DecodeError or msgspec.ValidationError if it does not fit."""
-    with _ONE_AT_A_TIME:
-        return msgspec.json.decode(data, type=kind, dec_hook=_decode_leaf)
+    try:
+        with _ONE_AT_A_TIME:
+            return msgspec.json.decode(data, type=kind, dec_hook=_decode_leaf)
+    except (UnicodeDecodeError, RecursionError) as error:  # msgspec lets these two through
+        raise msgspec.DecodeError(f"JSON is malformed: {type(error).__name__}") from None

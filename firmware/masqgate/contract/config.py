@@ -11,6 +11,7 @@ from msgspec import Meta
 from .secret import Secret
 
 VERSION: Literal[1] = 1
+MOST_UPLINKS = 8
 
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9]{0,9}\Z")]
 Text = Annotated[str, Meta(max_length=128)]
@@ -62,7 +63,7 @@ class Modem(
     speed: SerialSpeed = 115_200  # bit/s on the serial port
     flow_control: bool = True  # RTS/CTS
     dial: Literal["tone", "pulse", "plain"] = "tone"  # ATDT, ATDP, ATD
-    init: tuple[Text, ...] = ("ATZ", "ATE0V1X4&C1&D2")
+    init: Annotated[tuple[Text, ...], Meta(max_length=16)] = ("ATZ", "ATE0V1X4&C1&D2")
     dial_timeout_s: Seconds = 60
     user: Text = ""
     password: Secret = Secret()
@@ -88,7 +89,7 @@ class Ethernet(
     enabled: bool = True
     address: str = "dhcp"  # or a static address with prefix
     gateway: str = ""  # with a static address
-    dns: tuple[str, ...] = ()  # with a static address
+    dns: Annotated[tuple[Text, ...], Meta(max_length=8)] = ()  # with a static address
 
 
 Uplink = Modem | Ethernet
@@ -100,7 +101,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     version: Literal[1] = VERSION
     system: System = System()
     lan: Lan = Lan()
-    uplink: tuple[Uplink, ...] = ()
+    uplink: Annotated[tuple[Uplink, ...], Meta(max_length=MOST_UPLINKS)] = ()
 
     @property
     def modems(self) -> tuple[Modem, ...]:

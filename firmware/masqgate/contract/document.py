@@ -10,7 +10,7 @@ import msgspec
 import tomli_w
 
 from .codec import convert, to_plain
-from .config import VERSION, Config, Ethernet, Lan, Modem, System
+from .config import MOST_UPLINKS, VERSION, Config, Ethernet, Lan, Modem, System
 from .errors import InvalidConfig, Problem
 from .rules import check
 from .secret import HIDDEN
@@ -26,11 +26,11 @@ def parse(text: str) -> Config:
         hint = f"At most {MAX_DOCUMENT // 1024} KiB are taken."
         raise InvalidConfig((Problem("", "too_large", "The document is too large.", hint),))
     try:
-        plain = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        return from_plain(tomllib.loads(text))
+    except (ValueError, OverflowError, RecursionError) as error:
+        # More than TOMLDecodeError: numbers of thousands of digits, lists in lists in lists.
         problem = Problem("", "not_toml", f"The document is not TOML: {error}.")
         raise InvalidConfig((problem,)) from None
-    return from_plain(plain)
 
 
 def from_plain(plain: dict[str, Any]) -> Config:
@@ -80,7 +80,7 @@ def _no_stored_secret(path: str, name: str) -> Problem:
 def _shape(plain: dict[str, Any]) -> list[Problem]:
     """Check names and types of everything, each value by itself."""
     version = plain.get("version", VERSION)
-    if version != VERSION:
+    if type(version) is not int or version != VERSION:  # True and 1.0 are equal to 1
         text = f"Version {version!r} of the document is not known."
         return [Problem("version", "unknown_version", text, f"This router knows {VERSION}.")]
     problems = _unknown("", plain, Config)
@@ -91,6 +91,9 @@ def _shape(plain: dict[str, Any]) -> list[Problem]:
     if not isinstance(uplinks, list):
         hint = "Write each uplink under [[uplink]]."
         return [*problems, Problem("uplink", "wrong_type", "A list is expected.", hint)]
+    if len(uplinks) > MOST_UPLINKS:
+        text = f"There are {len(uplinks)} uplinks; {MOST_UPLINKS} are the most."
+        return [*problems, Problem("uplink", "too_many", text, "Remove those not in use.")]
     for index, item in enumerate(uplinks):
         problems += _uplink(f"uplink[{index}]", item)
     return problems

@@ -40,9 +40,10 @@ def _words(message: str) -> str:
         wanted, got = (_type(kind) for kind in found.groups())
         return f"{wanted[0].upper()}{wanted[1:]} is expected, not {got}"
     if found := _BOUND.fullmatch(message):
-        _, length, sign, number = found.groups()
+        kind, length, sign, number = found.groups()
         bound = "most" if sign.startswith("<") else "least"
-        return f"The {bound} that is taken is {number}{' characters' if length else ''}"
+        unit = " entries" if kind == "array" else " characters" if length else ""
+        return f"The {bound} that is taken is {number}{unit}"
     if found := _REGEX.fullmatch(message):
         pattern = found[1].replace("\\\\", "\\")
         meaning = _PATTERNS.get(pattern.replace(r"\Z", "$"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from masqgate.contract.paths import Paths
 from masqgate.contract.status import Reason
 
 from . import atomic
+
+log = logging.getLogger(__name__)
 
 LOW_BYTES = 1 << 20  # less than this free on the data partition is worth a warning
 
@@ -76,7 +79,7 @@ class Store:
                 # A new router has neither a saved one nor a previous one.
                 if origin == "factory" or self._paths.previous_config.exists():
                     warnings.append(_unusable(origin, "it is not there"))
-            except (MasqgateError, OSError) as error:
+            except Exception as error:  # whatever it is: a router without a LAN is of no use
                 warnings.append(_unusable(origin, _why(error)))
         return Loaded(Config(), "built-in", tuple(warnings))
 
@@ -92,7 +95,7 @@ class Store:
         except FileNotFoundError:
             text = "There is no previous configuration."
             raise MasqgateError("no_previous", text, "It is kept at each change.") from None
-        except (MasqgateError, OSError) as error:
+        except Exception as error:
             text = f"The previous configuration cannot be used: {_why(error)}."
             raise MasqgateError("previous_unusable", text) from error
 
@@ -100,11 +103,16 @@ class Store:
         """Return the factory's configuration; the built-in one if even that is broken."""
         try:
             return _read(self._paths.factory_config)
-        except (MasqgateError, OSError):
+        except Exception:
+            log.exception("the factory's configuration cannot be used")
             return Config()
 
     def stage(self, new: Config, old: Config) -> StagedConfig:
-        """Write a configuration beside the old one; MasqgateError if there is no room for it."""
+        """Write a configuration beside the old one.
+
+        MasqgateError if there is no room for it, or if it could not be read again.
+        """
+        _check_readable(new)
         files: list[atomic.Staged] = []
         wanted = [(self._paths.config, new)]
         if new != old:
@@ -140,6 +148,14 @@ class Store:
         return ()
 
 
+def _check_readable(config: Config) -> None:
+    """Refuse what `parse` would not take: written out, a document may grow."""
+    if len(render(config, secrets=True).encode()) > MAX_DOCUMENT:
+        text = "The configuration is too large to be saved."
+        hint = f"Written out it has more than {MAX_DOCUMENT // 1024} KiB: shorten its texts."
+        raise MasqgateError("too_large", text, hint)
+
+
 def not_saved(error: OSError) -> MasqgateError:
     """Turn a failed write into a sentence."""
     return MasqgateError(
@@ -172,7 +188,7 @@ def _why(error: Exception) -> str:
         return f"{str(first).rstrip('.')}{also}"
     if isinstance(error, OSError):
         return _cause(error)
-    return str(error).rstrip(".")
+    return str(error).rstrip(".") or type(error).__name__
 
 
 def _cause(error: OSError) -> str:
