@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 from typing import Any
@@ -39,6 +41,10 @@ class Processes:
         self.calls: list[str] = []
         self._paths = paths
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        # Programs of the router run as nobody, who may not enter every folder that holds a clone.
+        self._scripts = Path(tempfile.mkdtemp(prefix="mgnet-scripts-"))
+        shutil.copytree(f"{ROOT}/rootfs-overlay{SCRIPTS}", self._scripts, dirs_exist_ok=True)
+        self._scripts.chmod(0o755)
 
     def start(self, unit: str) -> bool:
         self.calls.append(f"start {unit}")
@@ -67,6 +73,7 @@ class Processes:
     def stop_all(self) -> None:
         for unit in list(self._running):
             self._end(unit)
+        shutil.rmtree(self._scripts, ignore_errors=True)
 
     def _end(self, unit: str) -> None:
         process = self._running.pop(unit, None)
@@ -89,7 +96,7 @@ class Processes:
         values = dict(line.partition("=")[::2] for line in lines if "=" in line)
         command = values["ExecStart"].replace("%i", instance)
         command = command.replace("/run/masqgate", str(self._paths.run))
-        command = command.replace(SCRIPTS, f"{ROOT}/rootfs-overlay{SCRIPTS}")
+        command = command.replace(SCRIPTS, f"{self._scripts}/")
         extra = {"masqgate-dnsmasq": f" --pid-file={self._paths.run}/dnsmasq.pid --log-facility=-"}
         words = f"{command}{extra.get(name, '')}".split()
         if "AmbientCapabilities" not in values:
