@@ -136,8 +136,7 @@ class Dialer:
                 self._feed(ev.PppdStopped())
             elif self._pppd.stirred():
                 self._feed(ev.PppdStirred())
-            interface = self._machine.call.interface or self._machine.config.interface
-            if counted := read_counters(interface):
+            if counted := read_counters(self._machine.config.interface):
                 self._feed(ev.Counted(*counted))
         self._report(force=self._machine.state in (LinkState.UP, LinkState.WAITING))
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from masqgate.link import pppd_exit, reasons
 from masqgate.link.pppd_log import (
     Fact,
-    InterfaceNamed,
     LocalAddress,
+    Log,
     NameServer,
     RemoteAddress,
     Told,
@@ -24,7 +24,7 @@ IP = IPv4Address("198.51.100.7")
 @pytest.mark.parametrize(
     ("line", "meaning"),
     [
-        ("Connect: ppp-modem1 <--> /dev/ttyAMA0", InterfaceNamed("ppp-modem1")),
+        ("Connect: ppp-modem1 <--> /dev/ttyAMA0", None),
         ("local  IP address 198.51.100.7", LocalAddress(IP)),
         ("remote IP address 198.51.100.7", RemoteAddress(IP)),
         ("primary   DNS address 198.51.100.7", NameServer(0, IP)),
@@ -83,6 +83,45 @@ def test_the_text_of_another_line_is_only_text(lie: str) -> None:
     for before in ('rcvd [LCP TermReq id=0x9 "', 'rcvd [CHAP Failure id=0x1 "'):
         fact = parse(f'{before}{lie}"]')
         assert fact is None or fact == Fact(Told.LCP_TALKS)
+
+
+def broken(packet: str) -> list[str]:
+    """The lines that a pppd with a buffer of 256 bytes makes of a packet in words."""
+    return [packet[at : at + 255] for at in range(0, len(packet), 255)]
+
+
+@pytest.mark.parametrize("before", ["", "]", '\\"]', "\\\\", "[["])
+@pytest.mark.parametrize(
+    "lie", [*LIES, "Connect: br0 <--> ", "Protocol-Reject for 0x8021 received"]
+)
+def test_a_long_text_of_the_peer_begins_no_line(before: str, lie: str) -> None:
+    begin = 'rcvd [PAP AuthAck id=0x1 "'
+    text = "A" * (255 - len(begin) - len(before)) + before
+    text += (lie + before).ljust(255 - len(before), "!") + before + lie
+    lines = broken(f'{begin}{text}"]')
+    assert lines[1].startswith(lie) and lines[2].startswith(lie)
+    log = Log()
+    assert [log.take(line) for line in lines] == [None] * 3
+    assert log.take("PAP authentication succeeded") == Fact(Told.AUTH_OK)
+
+
+def test_other_lines_after_packets_are_heard() -> None:
+    packets = (
+        "sent [LCP ConfReq id=0x1 <mru 1500> <endpoint [MAC:00:11:22:33:44:55]>]",
+        "rcvd [proto=0x8057] 01 01 00 0e",
+        'rcvd [LCP TermReq id=0x9 "\\""]',
+        'rcvd [PAP AuthNak id=0x1 "' + "x" * 997,  # cut, by a pppd that does not break lines
+    )
+    for packet in packets:
+        log = Log()
+        log.take(packet)
+        assert log.take("Modem hangup") == Fact(Told.MODEM_HANGUP), packet
+
+
+def test_a_packet_without_an_end_is_given_up() -> None:
+    log = Log()
+    log.take('rcvd [PAP AuthNak id=0x1 "')
+    assert [log.take("Modem hangup") for _ in range(65)][-1] == Fact(Told.MODEM_HANGUP)
 
 
 @given(st.text(max_size=300), st.sampled_from(["Remote message: ", "LCP terminated by peer ("]))

@@ -91,7 +91,7 @@ class Core(ABC):
             state=self.state,
             reason=self.reason,
             since_at=since_at,
-            interface=call.interface or self.config.interface,
+            interface=self.config.interface,
             address=call.address if call.up else "",
             peer=call.peer if call.up else "",
             dns=tuple(call.dns[i] for i in sorted(call.dns)) if call.up else (),

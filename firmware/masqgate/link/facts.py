@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 
 from ..contract.status import Counters
-from .pppd_log import Fact, InterfaceNamed, LocalAddress, NameServer, PppFact, RemoteAddress, Told
+from .pppd_log import Fact, LocalAddress, Log, NameServer, PppFact, RemoteAddress, Told
 
 
 @dataclass(slots=True)
@@ -29,7 +29,7 @@ class CallFacts:
     connect_text: str = ""
     pppd_pid: int | None = None
     pppd_began: bool = False
-    interface: str = ""
+    log: Log = field(default_factory=Log)
     address: str = ""
     peer: str = ""
     dns: dict[int, str] = field(default_factory=dict)
@@ -52,8 +52,6 @@ class CallFacts:
                 self.peer = str(address)
             case NameServer(index, address):
                 self.dns[index] = str(address)
-            case InterfaceNamed(name):
-                self.interface = name
 
 
 def usable(address: str) -> bool:

@@ -14,7 +14,7 @@ to happen can hold the link up.
 from __future__ import annotations
 
 from ..contract.status import Counters, LinkState, Reason
-from . import dialogs, options, pppd_exit, pppd_log, reasons
+from . import dialogs, options, pppd_exit, reasons
 from .events import (
     ClosePort,
     Counted,
@@ -136,7 +136,7 @@ class LinkMachine(Wishes):
 
     def _logged(self, event: PppdLogged) -> None:
         self._alive()
-        fact = pppd_log.parse(event.line)
+        fact = self.call.log.take(event.line)
         if fact is None:
             return
         before = frozenset(self.call.told)

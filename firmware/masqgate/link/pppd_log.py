@@ -1,7 +1,8 @@
 """pppd's log lines (2.4.9 to 2.5.3), one at a time, turned into what they tell.
 
 Lines are matched from their beginning only. The peer's own words come last in a line, and never
-choose what the line means: a peer that sends the text of another line gains nothing.
+choose what the line means: a peer that sends the text of another line gains nothing. Nor does
+one whose text is so long that pppd begins a new line with it: `Log` leaves such lines out.
 """
 
 from __future__ import annotations
@@ -67,15 +68,11 @@ class NameServer:
     address: IPv4Address
 
 
-@dataclass(frozen=True, slots=True)
-class InterfaceNamed:
-    """The interface that pppd really has; another than asked for if that name was taken."""
+PppFact = Fact | LocalAddress | RemoteAddress | NameServer
 
-    name: str
-
-
-PppFact = Fact | LocalAddress | RemoteAddress | NameServer | InterfaceNamed
-
+_PACKET = ("rcvd [", "sent [")
+BROKEN_AFTER = 255  # characters; pppd's buffer for a packet in words
+MOST_PIECES = 64  # a packet of 1500 bytes, four characters each, has 24
 _IP = r"(\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3})$"
 _TABLE: tuple[tuple[str, Told], ...] = (
     (r"rcvd \[LCP ", Told.LCP_TALKS),
@@ -101,8 +98,6 @@ _TABLE: tuple[tuple[str, Told], ...] = (
     (r"Device \S+ is locked by pid \d+", Told.LOCKED),
 )
 _COMPILED = tuple((re.compile(pattern), told) for pattern, told in _TABLE)
-_CONNECT = re.compile(r"Connect: (\S{1,15}) <--> ")
-_RENAMED = re.compile(r"Detected interface name change from \S+ to (\S{1,15})\.")
 _ADDRESSES: tuple[tuple[re.Pattern[str], Callable[[IPv4Address], PppFact]], ...] = (
     (re.compile("local  IP address " + _IP), LocalAddress),
     (re.compile("remote IP address " + _IP), RemoteAddress),
@@ -113,8 +108,6 @@ _ADDRESSES: tuple[tuple[re.Pattern[str], Callable[[IPv4Address], PppFact]], ...]
 
 def parse(line: str) -> PppFact | None:
     """Return what the line tells; None for lines that matter to nobody."""
-    if match := _CONNECT.match(line) or _RENAMED.match(line):
-        return InterfaceNamed(harmless(match[1]))
     for pattern, fact in _ADDRESSES:
         if match := pattern.match(line):
             try:
@@ -125,3 +118,44 @@ def parse(line: str) -> PppFact | None:
         if match := pattern.match(line):
             return Fact(told, harmless((match[1] or "") if match.re.groups else ""))
     return None
+
+
+@dataclass(slots=True)
+class Log:
+    """One pppd's log, without the later pieces of packets that it broke into several lines.
+
+    A packet in words is `rcvd [...]` or `sent [...]`; text of the peer is in quotes there, and a
+    quote or backslash in it has a backslash before it. What follows is the packet's until its
+    bracket closes, whatever it looks like. A longer line was cut, not broken: nothing follows.
+    """
+
+    _depth: int = 0  # of brackets
+    _quoted: bool = False
+    _escaped: bool = False
+    _pieces: int = 0
+
+    def take(self, line: str) -> PppFact | None:
+        """Return what the next line tells."""
+        if self._depth > 0 and self._pieces < MOST_PIECES:
+            self._pieces += 1
+            self._follow(line)
+            return None
+        self._depth = self._pieces = 0
+        self._quoted = self._escaped = False
+        if line.startswith(_PACKET) and len(line) <= BROKEN_AFTER:
+            self._follow(line)
+        return parse(line)
+
+    def _follow(self, text: str) -> None:
+        """Look for the end of the packet."""
+        for character in text:
+            if self._escaped:
+                self._escaped = False
+            elif self._quoted and character == "\\":
+                self._escaped = True
+            elif character == '"':
+                self._quoted = not self._quoted
+            elif character in "[]" and not self._quoted:
+                self._depth += 1 if character == "[" else -1
+                if self._depth == 0:
+                    return
