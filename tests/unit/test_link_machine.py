@@ -182,6 +182,23 @@ def test_short_calls_do_not_reset_the_back_off() -> None:
     assert world.machine.deadlines[ev.Timer.REDIAL] - world.now == 5.0
 
 
+def test_a_port_that_goes_at_each_hang_up_does_not_hurry_the_next_dial() -> None:
+    world = World()
+    world.faults.ppp = "auth"
+    dials: list[float] = []
+    for _ in range(7):
+        world.reach(S.DIALING, limit_s=3000.0)
+        dials.append(world.now)
+        world.reach(S.NEGOTIATING)
+        world.faults.port = "missing"  # as soon as it is closed, for a moment
+        world.reach(S.HANGING_UP)
+        world.run_for(0.5)
+        world.faults.port = ""
+    pauses = [later - sooner for sooner, later in zip(dials, dials[1:], strict=False)]
+    assert min(pauses) >= 30.0
+    assert pauses[2] >= 300.0 and pauses[5] >= 1800.0
+
+
 def test_connect_dials_at_once_and_forgets_old_failures() -> None:
     world = World()
     world.faults.dial = "BUSY"

@@ -22,7 +22,6 @@ from .events import (
     KillPppd,
     LendPort,
     PortData,
-    PortFailed,
     PortLent,
     PppdBegan,
     PppdEnded,
@@ -263,9 +262,10 @@ class LinkMachine(Wishes):
         self._cancel(Timer.PORT)
         self._say(Talk(dialogs.hang_up(self._timings)))
 
-    def _port_gone(self, event: Event) -> None:
-        """The port is not there to hang up with: closed, it has DTR low."""
-        if self._ending or not self._wanted or not isinstance(event, PortFailed):
-            self._settle()
-        else:
-            self._no_port(event)
+    def _port_gone(self, _: Event) -> None:
+        """The port is not there to hang up with: closed, it has DTR low.
+
+        The wait comes first, whether the port comes back at once or not: modems that are found
+        anew at each hang-up would be dialed without a pause. The next open finds it missing.
+        """
+        self._settle()
