@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +15,7 @@ from masqgate.link.machine import LinkMachine
 from masqgate.link.table import TABLE, trigger
 from masqgate.link.timings import Timings
 
-from tests.unit.link_world import World, config
+from tests.unit.link_world import Faults, World, config
 
 S = LinkState
 
@@ -194,9 +195,41 @@ def test_a_port_that_goes_at_each_hang_up_does_not_hurry_the_next_dial() -> None
         world.reach(S.HANGING_UP)
         world.run_for(0.5)
         world.faults.port = ""
-    pauses = [later - sooner for sooner, later in zip(dials, dials[1:], strict=False)]
+    pauses = [later - sooner for sooner, later in pairwise(dials)]
     assert min(pauses) >= 30.0
     assert pauses[2] >= 300.0 and pauses[5] >= 1800.0
+
+
+@pytest.mark.parametrize("fault", ["silent modem", "lost port"])
+def test_a_fault_while_hanging_up_does_not_hide_a_refused_login(fault: str) -> None:
+    world = World()
+    world.faults.ppp = "auth"
+    for pause in (10.0, 10.0, 300.0):
+        world.reach(S.HANGING_UP)
+        if fault == "silent modem":
+            world.faults.modem = "silent"
+        else:
+            world.call(ev.PortLost("pulled out"))
+        world.reach(S.WAITING)
+        assert world.machine.reason.code == "auth_failed"
+        assert world.machine.deadlines[ev.Timer.REDIAL] - world.now == pause
+        world.faults.modem = ""
+    world.faults.ppp, world.faults.dial = "", "BUSY"
+    world.reach(S.DIALING)
+    world.reach(S.WAITING)
+    assert world.machine.reason.code == "busy"
+
+
+def test_a_port_that_is_lost_twice_does_not_leave_pppd_behind() -> None:
+    world = World()
+    world.reach(S.UP)
+    world.faults.pppd = "unkillable"
+    world.call(ev.PortLost("pulled out"))
+    world.call(ev.PortLost("pulled out"))
+    assert world.state is S.HANGING_UP and world.pppd is not None
+    world.faults.pppd = ""
+    world.reach(S.UP, limit_s=120.0)
+    assert (world.pppd_count, world.machine.calls) == (2, 2)
 
 
 def test_connect_dials_at_once_and_forgets_old_failures() -> None:
@@ -242,16 +275,37 @@ def test_a_value_that_pppd_cannot_take_is_a_named_failure() -> None:
     assert "a\0b" not in world.machine.reason.text
 
 
-def test_a_mobile_modem_that_never_connects_is_restarted() -> None:
+@pytest.mark.parametrize(
+    ("faults", "code"),
+    [
+        ({"dial": "NO CARRIER"}, "no_carrier"),
+        ({"dial": "never"}, "dial_timeout"),
+        ({"ppp": "no_lcp"}, "no_ppp"),
+        ({"ppp": "no_address"}, "no_address"),
+    ],
+)
+def test_a_mobile_modem_that_never_connects_is_restarted(
+    faults: dict[str, str], code: str
+) -> None:
     world = World(config(apn="internet", number="*99#", dial="plain"))
     world.texts["AT+CPIN?"] = "+CPIN: READY"
     world.texts["AT+CEREG?"] = "+CEREG: 0,1"
-    world.faults.dial = "NO CARRIER"
+    world.faults = Faults(**faults)
     world.run_until(lambda: "AT+CFUN=1,1" in world.written, 3600.0)
     assert world.written.count("ATD*99#") == 6
-    assert world.machine.resets == {"no_carrier": 1}
-    world.faults.dial = ""
+    assert world.machine.resets == {code: 1}
+    world.faults = Faults()
     world.reach(S.UP)
+
+
+def test_a_mobile_modem_is_not_restarted_for_refused_logins() -> None:
+    world = World(config(apn="internet", number="*99#", dial="plain"))
+    world.texts["AT+CPIN?"] = "+CPIN: READY"
+    world.texts["AT+CEREG?"] = "+CEREG: 0,1"
+    world.faults.ppp = "auth"
+    world.run_for(6 * 3600.0)
+    assert world.written.count("ATD*99#") > 6
+    assert world.machine.resets == {}
 
 
 EVENTS: st.SearchStrategy[ev.Event] = st.one_of(
@@ -302,6 +356,8 @@ class Watch:
             assert self.machine.deadlines, f"no timer runs in {after} after {event}"
         if after in (S.OFF, S.IDLE):
             assert not self.machine.deadlines
+        if after not in (S.NEGOTIATING, S.UP, S.HANGING_UP):
+            assert not self.running, f"pppd was left behind in {after} after {event}"
         text = self.machine.reason.text
         assert text.endswith(".") and text.isascii() and len(text) < 400
         assert len(commands) < 40

@@ -30,7 +30,8 @@ from .text import harmless
 from .timings import Timings
 
 DEAD_MODEM = frozenset({"modem_silent", "modem_garbled", "modem_echoes"})
-RESET_EVERY = 6  # failed dials in a row after which a mobile modem is restarted
+RESET_EVERY = 6  # failed calls in a row after which a mobile modem is restarted
+NO_FAILURE = ("carrier_lost", "")  # told if none is remembered
 
 
 class Core(ABC):
@@ -57,7 +58,7 @@ class Core(ABC):
         self._now = 0.0
         self._out: list[Command] = []
         self._talk: Talk | None = None
-        self._failure = ("carrier_lost", "")
+        self._failure = NO_FAILURE
         self._wanted = False
         self._by_hand = False  # the link is down because a person said so
         self._redial_now = False
@@ -116,6 +117,10 @@ class Core(ABC):
         self._go_on()
 
     def _go_on(self) -> None:
+        self._choose_way()
+        self._failure = NO_FAILURE
+
+    def _choose_way(self) -> None:
         redial_now, self._redial_now = self._redial_now, False
         if self._ending:
             self._enter(LinkState.OFF, reasons.state("ended"))
@@ -139,16 +144,27 @@ class Core(ABC):
 
     def _fail(self, code: str, detail: str = "") -> None:
         """The modem is not in a call; what was tried failed."""
-        self._failure = (code, detail)
-        mobile_stuck = self.config.modem.apn and self._backoff.failures % RESET_EVERY == (
-            RESET_EVERY - 1
-        )
+        self._remember(code, detail)
         if code in DEAD_MODEM:
             self._reset(code, self._ladder)
-        elif mobile_stuck and reasons.FAILURES[code].cause is Cause.LINE:
+        else:
+            self._conclude()
+
+    def _conclude(self) -> None:
+        """The modem is there and in no call: if calls keep failing, restart a mobile one."""
+        code, _ = self._failure
+        last_one = self._backoff.failures % RESET_EVERY == RESET_EVERY - 1
+        by_line = reasons.FAILURES[code].cause is Cause.LINE
+        if self.config.modem.apn and last_one and by_line and not self._redial_now:
             self._reset(code, len(dialogs.LADDER) - 1)
         else:
             self._settle()
+
+    def _remember(self, code: str, detail: str = "") -> None:
+        """Keep why the link must wait. A fault of the line does not hide a refusal before it."""
+        grave = reasons.FAILURES[self._failure[0]].cause is not Cause.LINE
+        if not grave or reasons.FAILURES[code].cause is not Cause.LINE:
+            self._failure = (code, detail)
 
     def _reset(self, code: str, level: int) -> None:
         """Take one step of the recovery ladder, then wait as after any failure."""

@@ -73,7 +73,7 @@ class LinkMachine(Wishes):
             self._dial()
         else:
             self._ladder = 0
-            self._settle()
+            self._conclude()
 
     def _dial(self) -> None:
         self._ladder = 0
@@ -98,8 +98,13 @@ class LinkMachine(Wishes):
             self._fail(*talk.outcome)
 
     def _port_lost(self, _: Event) -> None:
-        self._failure = ("port_lost", "")
+        self._remember("port_lost")
         self._settle()
+
+    def _port_lost_late(self, event: Event) -> None:
+        """A pppd that still runs is waited for first."""
+        if not self._pppd:
+            self._port_lost(event)
 
     def _port_lost_in_call(self, _: Event) -> None:
         self._end_call("port_lost")
@@ -215,7 +220,7 @@ class LinkMachine(Wishes):
 
     def _end_call(self, code: str, detail: str = "") -> None:
         """The call is over, for this reason."""
-        self._failure = (code, detail)
+        self._remember(code, detail)
         self._hang_up(reasons.hanging_up(code, detail))
 
     def _hang_up(self, why: Reason) -> None:
@@ -259,6 +264,8 @@ class LinkMachine(Wishes):
         self._ask_for_port()
 
     def _hang_up_modem(self, _: Event) -> None:
+        if self._pppd:
+            return
         self._cancel(Timer.PORT)
         self._say(Talk(dialogs.hang_up(self._timings)))
 
@@ -268,4 +275,5 @@ class LinkMachine(Wishes):
         The wait comes first, whether the port comes back at once or not: modems that are found
         anew at each hang-up would be dialed without a pause. The next open finds it missing.
         """
-        self._settle()
+        if not self._pppd:
+            self._settle()

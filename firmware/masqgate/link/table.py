@@ -145,7 +145,7 @@ TABLE: dict[LinkState, dict[Trigger, Row]] = {
         PppdStopped: _row("_kill_pppd"),
         PortOpened: _row("_hang_up_modem"),
         PortFailed: _row("_port_gone", *_SETTLED),
-        PortLost: _row("_port_lost", WAITING, INIT, IDLE, OFF),
+        PortLost: _row("_port_lost_late", WAITING, INIT, IDLE, OFF),
         PortData: _row("_hear", *_STUCK),
         Timer.KILL: _row("_kill_pppd"),
         Timer.PORT: _row("_port_gone", *_SETTLED),
