@@ -69,11 +69,13 @@ modems = st.builds(
     port=st.from_regex(r"/dev/tty[A-Z]{3}[0-9]", fullmatch=True),
     number=st.just("1"),
 )
-ethernets = st.builds(
+wans = st.builds(Ethernet, name=names, port=ports, enabled=st.booleans())
+addressed = st.builds(
     Ethernet, name=names, port=ports, enabled=st.booleans(),
-    address=st.sampled_from(["dhcp", "203.0.113.5/24", "203.0.113.5/255.255.255.0"]),
+    address=st.sampled_from(["203.0.113.5/24", "203.0.113.5/255.255.255.0"]),
     gateway=st.just("203.0.113.1"),
 )  # fmt: skip
+ethernets = wans | addressed
 configs = st.builds(
     Config,
     system=st.builds(System, hostname=hosts),

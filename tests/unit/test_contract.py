@@ -21,6 +21,8 @@ from masqgate.core.lan import moved
 
 from tests.unit.router import DOCUMENT
 
+WAN = '[[uplink]]\nkind = "ethernet"\nname = "wan"\n'
+
 
 def problems(text: str) -> dict[str, str]:
     """Where and what is wrong with a document."""
@@ -60,6 +62,10 @@ def test_all_problems_at_once() -> None:
         ("lan = 3", "lan", "wrong_type"),
         ("uplink = 3", "uplink", "wrong_type"),
         ("uplink = [3]", "uplink[0]", "wrong_type"),
+        (WAN + 'port = "all"', "uplink[0].port", "bad_port"),
+        (WAN + 'port = "default"', "uplink[0].port", "bad_port"),
+        (WAN + 'port = "eth1"\ngateway = "192.0.2.1"', "uplink[0].gateway", "not_used"),
+        (WAN + 'port = "eth1"\ndns = ["192.0.2.1"]', "uplink[0].dns", "not_used"),
         ('[lan]\naddress = "1.2.3.4/24"', "lan.address", "not_private"),
         ('[lan]\naddress = "10.0.0.0/24"', "lan.address", "not_a_host"),
         ('[lan]\naddress = "10.0.0.1"', "lan.address", "bad_prefix"),

@@ -61,10 +61,20 @@ def test_an_uplink_that_is_up_tells_its_addresses() -> None:
     [
         Lease("eth1", "nonsense", 24), Lease("eth1", "0.0.0.0", 24), Lease("eth1", "1.2.3.4", 0),
         Lease("eth1", "1.2.3.4", 33), Lease("eth1", "224.0.0.1", 24), Lease("eth1", "1.2.3.4", -1),
+        Lease("eth1", "8.0.0.1", 5), Lease("eth1", "127.0.0.1", 24), Lease("eth1", "0.1.2.3", 24),
+        Lease("eth1", "169.254.1.1", 16), Lease("eth1", "240.0.0.1", 24),
     ],
 )  # fmt: skip
 def test_leases_that_are_of_no_use(lease: Lease) -> None:
     assert sound(lease) is None
+
+
+@pytest.mark.parametrize(
+    "odd", ["127.0.0.1", "169.254.1.1", "224.0.0.1", "0.0.0.1", "255.255.255.255"]
+)
+def test_gateways_and_servers_that_are_none_are_left_out(odd: str) -> None:
+    lease = sound(Lease("eth1", "192.0.2.100", 24, odd, (odd, "192.0.2.53")))
+    assert lease == Lease("eth1", "192.0.2.100", 24, "", ("192.0.2.53",))
 
 
 @given(st.builds(Lease, st.text(), st.text(), st.integers(), st.text(), st.tuples(st.text())))

@@ -37,7 +37,7 @@ STATIC = FIBRE + 'address = "203.0.113.5/24"\ngateway = "203.0.113.1"\n'
 DEFAULT = "0.0.0.0/0"
 
 
-def up(name: str, **more: str) -> LinkStatus:
+def up(name: str, **more: object) -> LinkStatus:
     kind = "ethernet" if name == "fibre" else "modem"
     interface = "eth1" if name == "fibre" else f"ppp-{name}"
     return msgspec.convert(
@@ -70,6 +70,14 @@ def test_the_default_route_is_that_of_the_active_uplink() -> None:
     assert network(config, facts(modem, fibre, active="fibre")).routes == (
         Route(DEFAULT, "eth1", "203.0.113.1"),
     )
+    leased = msgspec.structs.replace(
+        facts(modem, fibre, active="fibre"),
+        leases=(Lease("eth1", "203.0.113.5", 24, "203.0.113.1"),),
+    )
+    assert network(config, leased).routes == (
+        Route("203.0.113.0/24", "eth1"),
+        Route(DEFAULT, "eth1", "203.0.113.1"),
+    )
     assert network(config, facts(modem, fibre)).routes == ()
     assert network(config, facts(active="modem1")).routes == (), "nobody has told of it"
 
@@ -82,11 +90,12 @@ def test_a_gateway_that_is_none_makes_no_route(gateway: str) -> None:
 
 def test_an_uplinks_port_has_its_address_and_no_other() -> None:
     static = network(parse(STATIC), facts())
-    assert Address("eth1", "203.0.113.5/24") in static.addresses
+    assert Address("eth1", "203.0.113.5/24", routed=False) in static.addresses
     assert "eth1" in static.owned
     lease = Lease("eth1", "192.0.2.100", 24, "192.0.2.1")
     leased = msgspec.structs.replace(facts(), leases=(lease,))
-    assert Address("eth1", "192.0.2.100/24") in network(parse(FIBRE), leased).addresses
+    own = Address("eth1", "192.0.2.100/24", routed=False)
+    assert own in network(parse(FIBRE), leased).addresses
     assert [a.interface for a in network(parse(FIBRE), facts()).addresses] == ["br0"]
     off = network(parse(FIBRE + "enabled = false\n"), leased)
     assert [a.interface for a in off.addresses] == ["br0"]
@@ -98,6 +107,22 @@ def test_a_lease_that_overlaps_the_lan_is_not_put_on_the_port(address: str) -> N
     lease = Lease("eth1", address, 16, "192.168.0.254")
     leased = msgspec.structs.replace(facts(), leases=(lease,))
     assert [a.interface for a in network(parse(FIBRE), leased).addresses] == ["br0"]
+
+
+@pytest.mark.parametrize(
+    ("address", "prefix"), [("8.0.0.1", 8), ("9.9.9.9", 24), ("198.51.100.1", 32), ("9.9.9.8", 31)]
+)
+def test_an_uplink_that_waits_takes_no_traffic_from_the_active_one(
+    address: str, prefix: int
+) -> None:
+    """Whoever is on the line may give a lease in which the other provider's servers are."""
+    modem = up("modem1", address="198.51.100.7", peer="198.51.100.1", dns=["9.9.9.9"])
+    lease = Lease("eth1", address, prefix, "8.0.0.2")
+    leased = msgspec.structs.replace(facts(modem, active="modem1"), leases=(lease,))
+    wanted = network(parse(MODEM + FIBRE), leased)
+    assert wanted.routes == (Route(DEFAULT, "ppp-modem1"),)
+    given = [a for a in wanted.addresses if a.interface == "eth1"]
+    assert given == ([Address("eth1", "8.0.0.1/8", routed=False)] if prefix == 8 else [])
 
 
 def test_forwarding_comes_first_and_can_be_kept_off() -> None:

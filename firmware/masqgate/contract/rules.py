@@ -12,11 +12,13 @@ from .secret import Secret
 
 PRIVATE = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
 _NUMBER = re.compile(r"[0-9A-Da-d*#+,!@W;TPtp -]+")  # V.250, section 6.3.1
-_PORT = re.compile(r"/dev/[A-Za-z0-9._:+/-]+")
+_PORT = re.compile(
+    r"/dev/(tty(AMA|USB|ACM|S)[0-9]+|serial/by-(path|id)/[A-Za-z0-9_][A-Za-z0-9._:+-]*)"
+)
 _INTERFACE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,14}")
 _APN = re.compile(r"[A-Za-z0-9.-]+")
 _PIN = re.compile(r"[0-9]{4,8}")
-OURS = ("lo", "br0")
+OURS = ("lo", "br0", "all", "default")  # the last two stand for every interface in /proc/sys
 
 
 def check(config: Config) -> list[Problem]:
@@ -97,7 +99,7 @@ def _modem(path: str, modem: Modem) -> Iterator[Problem]:
         yield from _plain(f"{path}.{field}", getattr(modem, field))
     if len(modem.password.reveal()) > 128:
         yield Problem(f"{path}.password", "too_long", "At most 128 characters are taken.")
-    if not _PORT.fullmatch(modem.port) or ".." in modem.port:
+    if not _PORT.fullmatch(modem.port):
         text = f"'{modem.port}' is not a serial port."
         hint = "For example /dev/ttyAMA0, or a path under /dev/serial/by-path/."
         yield Problem(f"{path}.port", "bad_port", text, hint)
@@ -125,6 +127,11 @@ def _ethernet(path: str, link: Ethernet) -> Iterator[Problem]:
         text = f"'{link.port}' cannot be an uplink's Ethernet port."
         yield Problem(f"{path}.port", "bad_port", text, "For example eth1.")
     if link.address == "dhcp":
+        for field in ("gateway", "dns"):
+            if getattr(link, field):
+                text = "With address = 'dhcp' the provider tells this."
+                hint = "Leave it out, or write a static address."
+                yield Problem(f"{path}.{field}", "not_used", text, hint)
         return
     try:
         interface = IPv4Interface(link.address)

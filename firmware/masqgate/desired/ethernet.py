@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Interface, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 import msgspec
 
 from ..contract.config import Ethernet, Lan
 from ..contract.status import LinkState, LinkStatus, Reason
 from .addresses import ipv4
+
+SHORTEST_PREFIX = 8  # bits; nobody was ever given more
+_THIS_NETWORK = IPv4Network("0.0.0.0/8")
 
 
 class Lease(msgspec.Struct, frozen=True):
@@ -30,11 +33,21 @@ class Port(msgspec.Struct, frozen=True):
 
 def sound(lease: Lease) -> Lease | None:
     """The lease with nothing in it but addresses of hosts; None if it is of no use."""
-    address, gateway = ipv4(lease.address), ipv4(lease.gateway)
-    if not address or not 1 <= lease.prefix <= 32:
+    address, gateway = _host(lease.address), _host(lease.gateway)
+    if not address or not SHORTEST_PREFIX <= lease.prefix <= 32:
         return None
-    servers = tuple(server for text in lease.dns[:8] if (server := ipv4(text)))
+    servers = tuple(server for text in lease.dns[:8] if (server := _host(text)))
     return Lease(lease.interface, address, lease.prefix, gateway, servers)
+
+
+def _host(text: str) -> str:
+    """The address of a host that can be reached; empty otherwise (RFC 6890, section 2.2.2)."""
+    address = ipv4(text)
+    if not address:
+        return ""
+    found = IPv4Address(address)
+    odd = found.is_loopback or found.is_link_local or found.is_reserved or found in _THIS_NETWORK
+    return "" if odd else address
 
 
 def lease_network(lease: Lease) -> IPv4Network:

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import msgspec
 
 from ..contract.config import Config, Ethernet
+from ..contract.status import LinkState
 from .addresses import ipv4
-from .ethernet import Lease, static_lease, usable
+from .ethernet import Lease, lease_network, static_lease, usable
 from .facts import BRIDGE, Facts, active_uplink, interface_of
 from .sysctls import (
     FORWARDING,
@@ -26,6 +27,7 @@ class Address(msgspec.Struct, frozen=True, order=True):
 
     interface: str
     address: str  # 192.168.77.1/24
+    routed: bool = True  # whether the kernel makes a route to the address's network by itself
 
 
 class Route(msgspec.Struct, frozen=True, order=True):
@@ -140,7 +142,7 @@ def network(config: Config, facts: Facts) -> Network:
     members = tuple(sorted(set(facts.ports) - set(outside)))
     addresses = [Address(BRIDGE, str(config.lan.interface))]
     addresses += [
-        Address(link.port, text)
+        Address(link.port, text, routed=False)
         for link in outside.values()
         if (text := _uplink_address(link, config, facts))
     ]
@@ -150,7 +152,7 @@ def network(config: Config, facts: Facts) -> Network:
         uplinks=tuple(sorted(port for port, link in outside.items() if link.enabled)),
         addresses=tuple(addresses),
         owned=(BRIDGE, *members, *sorted(outside)),
-        routes=tuple(_default_route(config, facts)),
+        routes=tuple(_routes(config, facts)),
         sysctls=tuple(
             Sysctl(path, value)
             for path, value in (
@@ -174,24 +176,47 @@ def closed(wanted: Network) -> Network:
 
 def _uplink_address(link: Ethernet, config: Config, facts: Facts) -> str:
     """The address, with prefix, that an Ethernet uplink's port is to have; empty: none."""
-    if not link.enabled:
-        return ""
-    if link.address != "dhcp":
-        lease: Lease | None = static_lease(link)
-    else:
-        lease = next((item for item in facts.leases if item.interface == link.port), None)
-    if lease is None or not usable(lease, config.lan):
+    lease = _lease(link, config, facts)
+    if lease is None or _takes_from_others(lease, link, facts):
         return ""
     return f"{lease.address}/{lease.prefix}"
 
 
-def _default_route(config: Config, facts: Facts) -> Iterator[Route]:
+def _lease(link: Ethernet, config: Config, facts: Facts) -> Lease | None:
+    """The lease in force, or the static address as if it were one."""
+    if not link.enabled:
+        return None
+    if link.address != "dhcp":
+        lease: Lease | None = static_lease(link)
+    else:
+        lease = next((item for item in facts.leases if item.interface == link.port), None)
+    return lease if lease is not None and usable(lease, config.lan) else None
+
+
+def _takes_from_others(lease: Lease, link: Ethernet, facts: Facts) -> bool:
+    """Whether having the address would cut off an uplink that is up from its servers."""
+    local = {lease.address, str(lease_network(lease).broadcast_address)}
+    return any(
+        other.name != link.name
+        and other.state is LinkState.UP
+        and not local.isdisjoint((other.address, other.peer, *other.dns))
+        for other in facts.links
+    )
+
+
+def _routes(config: Config, facts: Facts) -> Iterator[Route]:
     uplink, link = active_uplink(config, facts), facts.link(facts.active)
     if uplink is None or link is None:
         return
     gateway = ipv4(link.peer) if isinstance(uplink, Ethernet) else ""
     if isinstance(uplink, Ethernet) and not gateway:
         return
+    if isinstance(uplink, Ethernet):
+        # The kernel makes none to an uplink's network: one that only waits would get traffic
+        # that is the active one's, and whoever is on its line chooses how much.
+        lease = _lease(uplink, config, facts)
+        if lease is not None and lease.prefix < 32:
+            yield Route(str(lease_network(lease)), uplink.port)
     yield Route(DEFAULT, link.interface or interface_of(uplink), gateway)
 
 

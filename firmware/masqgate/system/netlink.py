@@ -41,6 +41,7 @@ _ARPHRD_ETHER = 1
 _MAIN_TABLE = 254
 _SCOPE_LINK = 253
 _ONLINK = 4  # RTNH_F_ONLINK
+_NO_PREFIX_ROUTE = 0x200  # IFA_F_NOPREFIXROUTE
 _GROUPS = 0x1 | 0x10  # RTMGRP_LINK, RTMGRP_IPV4_IFADDR
 _ADDRESS_SET = "3"  # NET_ADDR_SET
 _PORT_KINDS = (None, "veth")  # real ports have no kind; veth is a container's port
@@ -110,7 +111,9 @@ class Kernel:
         for message in self._ipr.get_addr(family=socket.AF_INET):
             local = message.get_attr("IFA_LOCAL") or message.get_attr("IFA_ADDRESS")
             name = names.get(message["index"], "?")
-            yield Address(name, f"{local}/{message['prefixlen']}")
+            flags = message.get_attr("IFA_FLAGS") or message["flags"]
+            routed = not flags & _NO_PREFIX_ROUTE
+            yield Address(name, f"{local}/{message['prefixlen']}", routed)
 
     def _routes(self, names: dict[int, str]) -> Iterator[Route]:
         for message in self._ipr.get_routes(family=socket.AF_INET):
@@ -125,7 +128,11 @@ class Kernel:
 
     def _address(self, verb: str, address: Address) -> None:
         interface = IPv4Interface(address.address)
-        extra = {"broadcast": str(interface.network.broadcast_address)} if verb == "add" else {}
+        extra: dict[str, Any] = {}
+        if verb == "add" and address.routed:
+            extra = {"broadcast": str(interface.network.broadcast_address)}
+        elif verb == "add":
+            extra = {"flags": _NO_PREFIX_ROUTE}
         self._ipr.addr(
             verb,
             index=self._index(address.interface),
