@@ -369,3 +369,10 @@ def test_no_byte_from_a_modem_can_stop_the_boot_loader():
     # On a board whose header carries the modem, U-Boot's console may be the modem's UART.
     environment = (IMAGE / "board/uboot.env.txt").read_text().splitlines()
     assert "bootdelay=-2" in environment
+
+
+def test_the_initramfs_starts_programs_of_the_root_by_their_whole_path():
+    script = (IMAGE / "initramfs/init").read_text()
+    programs = re.findall(r"chroot /root (\S+?)[\s\"]", script)
+    assert programs == ["/usr/sbin/e2fsck"]
+    assert "e2fsck" in read_list(IMAGE / "commands.txt")
