@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from .router import LAN, PEER, SERVER, UPLINK, World
+import contextlib
+
+from .router import LAN, PEER, SERVER, UPLINK, World, eventually
 
 
 def test_three_hosts_reach_the_internet_at_once_from_one_address(online: World) -> None:
@@ -89,3 +91,19 @@ def test_the_route_is_ours_and_counters_count(online: World) -> None:
     server.recv(100)
     assert online.router.call("counters", "ppp-modem1")["tx_bytes"] >= before + 1000
     assert online.router.call("counters", "ppp-nothing") == {"rx_bytes": 0, "tx_bytes": 0}
+
+
+def test_a_host_learns_the_uplinks_mtu(online: World) -> None:
+    """Path MTU discovery (RFC 1191): without it, large packets vanish in a black hole."""
+    online.router.space.ip("link set ppp-modem1 mtu 576")
+    ip_mtu_discover, always, ip_mtu = 10, 2, 14
+    client = online.udp(online.hosts[0])
+    client.setsockopt(0, ip_mtu_discover, always)
+    client.connect((SERVER, 7000))
+
+    def learned() -> bool:
+        with contextlib.suppress(OSError):  # too long, as it knows then
+            client.send(b"x" * 1000)
+        return client.getsockopt(0, ip_mtu) == 576
+
+    eventually(learned, "the host knows the path's MTU")
