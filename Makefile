@@ -21,7 +21,8 @@ run: packages venv image ## build the image, boot it in an emulated Pi with its 
 
 test: packages venv lint types unit network browser image system ## every test
 
-check: venv lint types unit ## the inner loop: lint, types, unit tests; no root
+check: venv lint types ## the inner loop: lint, types, quick unit tests; no root
+	$(PYTEST) tests/unit -n 2 -q -m "not slow"
 
 lint: venv
 	$(BIN)/ruff check .
@@ -31,7 +32,7 @@ types: venv
 	$(BIN)/mypy firmware/masqgate webui/masqgate_web tests/lab
 
 unit: venv ## tests without root
-	$(PYTEST) tests/unit -n 2 -q
+	$(PYTEST) tests/unit -n 4 -q
 
 network: packages venv ## tests in network namespaces on this machine's kernel (root)
 	$(SUDO) $(PYTEST) tests/network -q

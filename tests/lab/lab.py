@@ -225,6 +225,8 @@ class Lab:
         else:
             self.console.restarted()
             pi.reset()
+        for box in self.boxes.values():  # their cable had no carrier for a while
+            box.start_dhcp(self.processes)
 
     # Faults and captures
 

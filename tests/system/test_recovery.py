@@ -33,7 +33,9 @@ def test_carrier_lost_in_mid_call(lab: Lab) -> None:
     lab.wait_status(lambda s: link(s)["calls"] > 0 and lab.modem.calls > calls, LONG_S, "redial")
     address = wait_up(lab)["address"]
     assert lab.boxes["A"].fetch("http://web.example/").strip() == address
-    assert "carrier" in lab.cli("log", "-n", "40").output.lower()
+    # The emulated board has no carrier-detect wire: the loss shows as silence.
+    log = lab.cli("log", "-n", "40").output.lower()
+    assert "fell silent" in log or "carrier" in log
 
 
 def test_provider_hangs(lab: Lab) -> None:

@@ -22,6 +22,8 @@ from tests.lab.at import Result
 from tests.lab.pty_modem import PtyLab, pty_modem
 from tests.unit.dialer_kit import PATIENCE_S, DialerProcess, dialer
 
+pytestmark = pytest.mark.slow
+
 UP, WAITING, IDLE, NO_PORT = LinkState.UP, LinkState.WAITING, LinkState.IDLE, LinkState.NO_PORT
 
 
