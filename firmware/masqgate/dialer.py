@@ -32,7 +32,7 @@ from .system import atomic
 from .system.notify import notify, watchdog_s
 from .system.pppd import PPPD, Pppd, clear_stale, read_counters
 from .system.report_server import ReportServer
-from .system.serialport import SerialPort
+from .system.serialport import PORT_RULE, PortRule, SerialPort
 
 TICK_S = 2.0  # counters, pppd's state, and reports while there is something to count
 MAX_HUNG = 3  # ports that do not open or close: the kernel's fault, but it must not grow
@@ -53,11 +53,13 @@ class Dialer:
         timings: Timings | None = None,
         program: Sequence[str] = PPPD,
         chance: Callable[[], float] = random.random,
+        rule: PortRule = PORT_RULE,
     ) -> None:
         self._paths = paths
         self._name = name
         self._timings = timings or Timings()
         self._program = program
+        self._rule = rule
         self._queue: SimpleQueue[Item] = SimpleQueue()
         self._timers: dict[ev.Timer, float] = {}
         self._port: SerialPort | None = None
@@ -190,6 +192,7 @@ class Dialer:
             self._timings.dtr_low,
             lambda event: self._queue.put((generation, event)),
             self._former,
+            self._rule,
         )
 
     def _close_port(self) -> None:

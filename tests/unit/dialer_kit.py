@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -22,9 +23,11 @@ from masqgate.contract.secret import Secret
 from masqgate.contract.status import Entry, LinkState, LinkStatus
 from masqgate.dialer import Dialer
 from masqgate.link.timings import Timings
+from masqgate.system.serialport import PortRule
 
 ROOT = Path(__file__).resolve().parents[2]
 STANDIN = (sys.executable, str(Path(__file__).with_name("standin_pppd.py")))
+PTYS = PortRule(re.compile(r"/dev/pts/[0-9]+"))
 PATIENCE_S = 60.0  # generous: a loaded machine must not fail a test
 QUICK = Timings(
     port_open=5.0, port_poll=0.1, probe=0.5, late_probe=1.0, command=1.0, slow_command=2.0,
@@ -146,7 +149,7 @@ def main() -> None:
     run, data, name = sys.argv[1:]
     paths = Paths(Path(run), Path(data), Path(run))
     program = os.environ.get("MASQGATE_TEST_PPPD", " ".join(STANDIN)).split()
-    Dialer(paths, name, QUICK, program).run()
+    Dialer(paths, name, QUICK, program, rule=PTYS).run()
 
 
 if __name__ == "__main__":

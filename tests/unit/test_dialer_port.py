@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import termios
 import time
 import tty
@@ -13,8 +14,9 @@ from queue import Empty, SimpleQueue
 
 import pytest
 from masqgate.link import events as ev
-from masqgate.system.serialport import SerialPort
+from masqgate.system.serialport import PortRule, SerialPort
 
+PTYS = PortRule(re.compile(r"/dev/pts/[0-9]+"))
 PATIENCE_S = 60.0
 
 
@@ -46,8 +48,10 @@ class Bench:
         self.events: SimpleQueue[ev.Event] = SimpleQueue()
         self.ports: list[SerialPort] = []
 
-    def open(self, path: Path, former: SerialPort | None = None) -> SerialPort:
-        port = SerialPort(str(path), 9600, False, 0.05, self.events.put, former)
+    def open(
+        self, path: Path, former: SerialPort | None = None, rule: PortRule = PTYS
+    ) -> SerialPort:
+        port = SerialPort(str(path), 9600, False, 0.05, self.events.put, former, rule)
         self.ports.append(port)
         return port
 
@@ -114,6 +118,25 @@ def test_a_port_that_is_none_is_named(tmp_path: Path, bench: Bench, kind: str) -
     assert event.problem == ("missing" if kind == "missing" else "broken")
 
 
+def test_a_persons_terminal_is_no_port(line: Line, bench: Bench) -> None:
+    keep = os.open(line.path, os.O_RDWR | os.O_NOCTTY)
+    bench.open(line.path, rule=PortRule())
+    event = bench.next()
+    assert isinstance(event, ev.PortFailed) and event.problem == "broken"
+    assert "no serial port" in event.detail
+    os.close(keep)
+
+
+def test_the_routers_console_is_no_port(line: Line, bench: Bench, tmp_path: Path) -> None:
+    active = tmp_path / "active"
+    active.write_text(f"tty0 {line.path.resolve().name}\n")
+    bench.open(line.path, rule=PortRule(PTYS.devices, active))
+    assert bench.next() == ev.PortFailed("console")
+    active.write_text("tty0 ttyS1\n")
+    bench.open(line.path, rule=PortRule(PTYS.devices, active))
+    assert bench.next() == ev.PortOpened()
+
+
 def test_one_user_at_a_time_and_the_next_waits_for_the_former(line: Line, bench: Bench) -> None:
     first = bench.open(line.path)
     assert bench.next() == ev.PortOpened()
@@ -146,7 +169,8 @@ def test_a_lent_port_is_not_read_and_stays_open(line: Line, bench: Bench) -> Non
 
 
 def test_dtr_goes_low_by_the_rate_where_there_is_no_wire(line: Line, bench: Bench) -> None:
-    port = SerialPort(str(line.path), 9600, False, 0.5, bench.events.put)
+    # Low for long: a busy machine must find time to look.
+    port = SerialPort(str(line.path), 9600, False, 5.0, bench.events.put, rule=PTYS)
     bench.ports.append(port)
     wait(lambda: termios.tcgetattr(line.master)[5] == termios.B0)
     assert bench.next() == ev.PortOpened()

@@ -13,13 +13,14 @@ from masqgate.contract.status import LinkState
 
 from tests.unit.router import DEADLINE_S, DOCUMENT, Router, until
 
+PORT = "/dev/serial/by-id/no-such-port"
 FIRMWARE = Path(__file__).resolve().parents[2] / "firmware"
 
 
 @pytest.fixture
 def router(tmp_path: Path) -> Iterator[Router]:
     """A router whose service manager really starts dialers."""
-    made = Router(tmp_path, DOCUMENT.replace("/dev/ttyAMA0", "/dev/no-such-port"))
+    made = Router(tmp_path, DOCUMENT.replace("/dev/ttyAMA0", PORT))
     processes: list[subprocess.Popen[bytes]] = []
 
     def start(unit: str) -> None:
@@ -49,7 +50,7 @@ def state(router: Router) -> LinkState:
 def test_they_understand_each_other(router: Router) -> None:
     router.start()
     until(lambda: state(router) is LinkState.NO_PORT)
-    assert "/dev/no-such-port" in router.client.status().uplinks[0].reason.text
+    assert PORT in router.client.status().uplinks[0].reason.text
     router.client.disconnect()
     until(lambda: state(router) is not LinkState.NO_PORT)
     router.client.connect()

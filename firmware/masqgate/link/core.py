@@ -199,7 +199,10 @@ class Core(ABC):
         self._ask_for_port()
 
     def _no_port(self, event: PortFailed) -> None:
-        codes = {"missing": "port_missing", "busy": "port_locked", "broken": "port_broken"}
+        codes = {
+            "missing": "port_missing", "busy": "port_locked", "broken": "port_broken",
+            "console": "port_console",
+        }  # fmt: skip
         self._lack_port(codes[event.problem], event.detail)
 
     def _port_stuck(self, _: Event) -> None:

@@ -38,7 +38,7 @@ class PortOpened:
 class PortFailed:
     """The port could not be opened."""
 
-    problem: Literal["missing", "busy", "broken"]
+    problem: Literal["missing", "busy", "broken", "console"]
     detail: str = ""
 
 

@@ -32,6 +32,9 @@ FAILURES: dict[str, Failure] = {
     "port_lost": Failure("the port went away in use", "Check the plug and the modem's power."),
     "port_locked": Failure("another program uses the port", "End that program."),
     "port_broken": Failure("the port does not work{detail}", "Is it a serial port?"),
+    "port_console": Failure(
+        "the port {detail} is the router's own console", "Choose another port."
+    ),
     "port_stuck": Failure("the port did not open in time", "Unplug the modem, plug it in again."),
     # The modem
     "modem_silent": Failure("the modem does not answer", _CABLE),
@@ -103,6 +106,7 @@ _STATES: dict[str, tuple[str, str]] = {
     "port_missing": ("The port {detail} is not there.", "Plug the modem in."),
     "port_locked": ("The port {detail} is in use.", "End the program that uses it."),
     "port_broken": ("The port {detail} does not open.", "Is it a serial port?"),
+    "port_console": ("The port {detail} is the router's own console.", "Choose another port."),
     "port_stuck": ("The port {detail} does not open in time.", "Plug the modem in anew."),
     "opening": ("Opening the port {detail}.", ""),
     "preparing": ("Preparing the modem.", ""),

@@ -11,11 +11,14 @@ import contextlib
 import errno
 import logging
 import os
+import re
 import select
 import termios
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Literal
 
@@ -32,6 +35,27 @@ Request = tuple[Literal["write", "drop", "lend"], bytes]
 log = logging.getLogger("masqgate.dialer")
 
 
+@dataclass(frozen=True, slots=True)
+class PortRule:
+    """Which devices are a modem's: no terminal of a person, and not the router's console."""
+
+    devices: re.Pattern[str] = re.compile(r"/dev/tty(AMA|USB|ACM|S)[0-9]+")
+    consoles: Path = Path("/sys/class/tty/console/active")  # their names, with spaces between
+
+    def refusal(self, device: str) -> PortFailed | None:
+        """Return why a device that is there, by its real path, is not opened."""
+        if not self.devices.fullmatch(device):
+            return PortFailed("broken", f"{device} is no serial port")
+        try:
+            names = self.consoles.read_text("ascii", "replace").split()
+        except OSError:
+            return None
+        return PortFailed("console") if Path(device).name in names else None
+
+
+PORT_RULE = PortRule()
+
+
 class SerialPort:
     """An open port, or one that is being opened. Events come by `emit`, from its thread."""
 
@@ -43,6 +67,7 @@ class SerialPort:
         dtr_low_s: float,
         emit: Callable[[Event], None],
         former: SerialPort | None = None,
+        rule: PortRule = PORT_RULE,
     ) -> None:
         self.path = path
         self.device = path  # the real device's path, once open
@@ -52,6 +77,7 @@ class SerialPort:
         self._dtr_low_s = dtr_low_s
         self._emit = emit
         self._former = former
+        self._rule = rule
         self._requests: SimpleQueue[Request] = SimpleQueue()
         self._stop = threading.Event()
         self._lock = threading.Lock()
@@ -114,6 +140,9 @@ class SerialPort:
             self._former = None
         try:
             self.device = os.path.realpath(self.path)
+            if Path(self.device).exists() and (no := self._rule.refusal(self.device)):
+                self._tell(no)
+                return None
             port = serial.Serial(
                 self.device,
                 self._speed,
