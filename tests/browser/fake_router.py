@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import zlib
 from pathlib import Path
 
 import msgspec
@@ -167,6 +168,7 @@ class FakeRouter(Client):
             lan=LanStatus(address=self.config.lan.address, ports=("eth0",), hosts=self.hosts),
             firewall=self.firewall,  # type: ignore[arg-type]
             password_set=self.password is not None,
+            password_generation=zlib.crc32((self.password or "").encode()),
             warnings=self.warnings,
             confirm_in_s=self.confirm_in_s,
         )

@@ -21,7 +21,7 @@ from masqgate.contract.dialer import Command, DialerConfig, Report
 from masqgate.contract.document import parse
 from masqgate.contract.errors import Problem
 from masqgate.contract.paths import Paths
-from masqgate.contract.status import Entry, Flow, Host, LinkState, LinkStatus, Reason
+from masqgate.contract.status import Counters, Entry, Flow, Host, LinkState, LinkStatus, Reason
 from masqgate.core.messages import Message, Post, Stop
 from masqgate.desired.facts import Facts
 from masqgate.supervisor.parts import Parts
@@ -110,6 +110,9 @@ class FakeApplier:
 
     def flows(self, limit: int) -> tuple[Flow, ...]:
         return self.known_flows[:limit]
+
+    def counters(self, interface: str) -> Counters:
+        return Counters(1000, 200) if interface == "eth1" else Counters()
 
     def flow_count(self) -> int:
         return len(self.known_flows)

@@ -30,6 +30,7 @@ from masqgate.desired.network import (
     diff,
     network,
 )
+from masqgate.desired.nft import FLOWS_PER_HOST
 
 MODEM = '[[uplink]]\nkind = "modem"\nname = "modem1"\nport = "/dev/ttyAMA0"\nnumber = "1"\n'
 FIBRE = '[[uplink]]\nkind = "ethernet"\nname = "fibre"\nport = "eth1"\n'
@@ -139,6 +140,11 @@ def test_timeouts_obey_the_rfcs() -> None:
     assert int(values["tcp_timeout_established"]) >= 2 * 3600 + 4 * 60
     assert int(values["tcp_timeout_syn_sent"]) >= 240
     assert int(values["icmp_timeout"]) >= 60
+
+
+def test_one_host_cannot_fill_the_table_of_flows() -> None:
+    (most,) = [s.value for s in network_sysctls() if s.path == "net/netfilter/nf_conntrack_max"]
+    assert int(most) >= 4 * FLOWS_PER_HOST
 
 
 def network_sysctls() -> tuple[Sysctl, ...]:

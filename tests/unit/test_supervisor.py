@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import threading
 from collections.abc import Iterator
@@ -13,9 +14,10 @@ from masqgate.contract.codec import from_json
 from masqgate.contract.dialer import DialerConfig
 from masqgate.contract.document import parse
 from masqgate.contract.errors import MasqgateError, Problem
-from masqgate.contract.status import Entry, LinkState, Status
+from masqgate.contract.status import Counters, Entry, LinkState, Status
 from masqgate.core.ladder import Result, Step
 from masqgate.core.messages import LinkReported, NetworkChanged
+from masqgate.system import atomic
 
 from tests.unit.router import DEADLINE_S, DOCUMENT, FakeDialer, Router, link, until
 
@@ -297,6 +299,43 @@ def test_a_supervisor_that_dies_before_the_confirmation_comes_back_with_the_old_
     assert "5551000" in router.client.config_show()
     assert router.client.status().confirm_in_s is None
     assert not list(router.paths.config.parent.glob(".*"))
+    assert router.codes().count("config_taken_back") == 1
+    router.stop()
+    router.start()
+    assert router.codes().count("started") == 3
+    assert router.codes().count("config_taken_back") == 1, "it is told once"
+
+
+@pytest.mark.parametrize("failing", ["replace", "open"])
+def test_a_confirmation_that_fails_can_be_repeated(
+    router: Router, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    running(router)
+    router.client.config_apply(OTHER, confirm_within_s=120)
+
+    def fails(*_: object, **__: object) -> None:
+        raise OSError(28, os.strerror(28))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", fails)
+        assert failure(router.client.config_confirm).code == "not_saved"
+        if failing == "open":
+            patch.setattr(atomic.os, "open", fails)
+        assert failure(router.client.config_confirm).code == "not_saved"
+    assert router.client.status().confirm_in_s is not None
+    router.client.config_confirm()
+    assert parse(router.paths.config.read_text()).modems[0].number == "5552000"
+    assert "5551000" in router.paths.previous_config.read_text()
+
+
+def test_ethernet_uplinks_have_counters(router: Router) -> None:
+    router.paths.config.write_text(DOCUMENT + WAN)
+    running(router)
+    router.inbox.put(LinkReported(link("wan", kind="ethernet", interface="eth1")))
+    until(lambda: router.client.status().uplinks[-1].counters == Counters(1000, 200))
+
+
+WAN = '[[uplink]]\nkind = "ethernet"\nname = "wan"\nport = "eth1"\n'
 
 
 def test_a_change_on_top_of_an_unconfirmed_one_goes_back_to_what_was_saved(

@@ -227,6 +227,24 @@ def test_ten_idle_minutes_end_a_session(site: Site) -> None:
     assert admin.get("/log").status_code == 303
 
 
+def test_half_a_day_ends_a_session_however_busy(site: Site) -> None:
+    admin = site.admin()
+    for _ in range(12 * 6 - 1):
+        site.clock.now += 600
+        assert admin.get("/log").status_code == 200
+    site.clock.now += 601
+    assert admin.get("/log").status_code == 303
+
+
+def test_a_password_that_is_changed_elsewhere_ends_the_sessions(site: Site) -> None:
+    admin, other = site.admin(), site.admin()
+    site.router.password = "set on the console"
+    for visitor in (admin, other):
+        assert visitor.get("/log").status_code == 303
+    assert admin.log_in("set on the console").status_code == 303
+    assert admin.get("/log").status_code == 200
+
+
 @pytest.mark.parametrize(
     "poll", ["/status/live?in=1", "/log/live", "/connections/live", "/?auto=1", "/help/probe"]
 )

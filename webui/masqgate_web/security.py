@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hmac
 from collections.abc import Callable, Iterable
@@ -74,6 +75,8 @@ def session() -> Session | None:
 def start_session() -> Session:
     """Log this browser in, under a new token."""
     site().sessions.close(g.token)
+    with contextlib.suppress(MasqgateError):  # it is learned which password this session is of
+        site().status()
     g.session = site().sessions.open()
     g.token = g.session.token
     return session() or g.session
@@ -105,7 +108,7 @@ def login_needed(view: Callable[P, ResponseReturnValue]) -> Callable[P, Response
 
     @functools.wraps(view)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
-        if session() and _password_still_set():
+        if session() and _still_logged_in():
             return view(*args, **kwargs)
         page = _page_of(request.endpoint or "")
         if request.method == "POST" and page in DRAFTS:
@@ -118,12 +121,11 @@ def login_needed(view: Callable[P, ResponseReturnValue]) -> Callable[P, Response
     return wrapper
 
 
-def _password_still_set() -> bool:
-    """Whether there is a password, as far as can be known; a silent supervisor is the view's."""
-    try:
-        return site().status().password_set
-    except MasqgateError:
-        return True
+def _still_logged_in() -> bool:
+    """Whether the password is still that of the login; a silent supervisor is the view's."""
+    with contextlib.suppress(MasqgateError):
+        site().status()  # ends the sessions if it is not
+    return site().sessions.find(g.token, touch=False) is not None
 
 
 def _page_of(name: str) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 IDLE_S = 600.0  # without a request that a person made
+LONGEST_S = 12 * 3600.0  # however busy
 MOST = 32  # sessions; the one unused for longest goes first
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
@@ -33,6 +34,7 @@ class Session:
     """
 
     token: str
+    begun: float
     used: float
     messages: list[Message] = field(default_factory=list)
     draft: str = ""
@@ -47,11 +49,13 @@ class Sessions:
         self._clock = clock
         self._lock = threading.Lock()
         self._sessions: dict[str, Session] = {}
+        self._generation = 0  # of the password that the sessions began with
         self._key = secrets.token_bytes(32)
 
     def open(self) -> Session:
         """Begin a session under a new token."""
-        session = Session(new_token(), self._clock())
+        now = self._clock()
+        session = Session(new_token(), now, now)
         with self._lock:
             self._expire()
             while len(self._sessions) >= MOST:
@@ -78,14 +82,22 @@ class Sessions:
         with self._lock:
             self._sessions.clear()
 
+    def belong_to(self, generation: int) -> None:
+        """Say which password is in force; a session that began under another one ends."""
+        with self._lock:
+            if generation != self._generation:
+                self._generation = generation
+                self._sessions.clear()
+
     def form_token(self, token: str) -> str:
         """What a form must carry to come from a page that we gave to this cookie's browser."""
         return hmac.new(self._key, token.encode(), hashlib.sha256).hexdigest()
 
     def _expire(self) -> None:
-        oldest = self._clock() - IDLE_S
-        for token in [t for t, s in self._sessions.items() if s.used < oldest]:
-            del self._sessions[token]
+        now = self._clock()
+        for session in list(self._sessions.values()):
+            if now - session.used > IDLE_S or now - session.begun > LONGEST_S:
+                del self._sessions[session.token]
 
 
 def new_token() -> str:

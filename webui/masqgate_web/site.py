@@ -28,11 +28,12 @@ class Site:
     def status(self) -> Status:
         """The router's status now; MasqgateError if the supervisor does not tell it.
 
-        Where no password is set (any more), nobody stays logged in: the console's reset of the
-        password ends every session.
+        Where no password is set (any more), or another one, nobody stays logged in: setting or
+        resetting it on the console, or on the command line, ends every session.
         """
         status = self.quick.status()
         self.names.learn(status)
+        self.sessions.belong_to(status.password_generation)
         if not status.password_set:
             self.sessions.clear()
         return status

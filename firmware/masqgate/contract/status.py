@@ -122,5 +122,6 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     lan: LanStatus = LanStatus()
     firewall: Literal["open", "closed", "failed"] = "closed"
     password_set: bool = False
+    password_generation: int = 0  # another one with each password; 0: none
     warnings: tuple[Reason, ...] = ()  # what is wrong with the router itself (disk full, …)
     confirm_in_s: float | None = None  # until an unconfirmed configuration is taken back

@@ -57,7 +57,13 @@ _CONNTRACK = (
     ("tcp_timeout_time_wait", "240"),
     # A flow in mid-stream counts as new, so that the ruleset can reset one of an earlier call.
     ("tcp_loose", "1"),
+    # Flows at most, of about 300 bytes each. The kernel goes by the memory, and gives a small
+    # board fewer than the ruleset lets one host have.
+    ("max", "65536"),
 )
+
+# Only the first network namespace may set it; in others it is there, but not to be written.
+SHARED = "net/netfilter/nf_conntrack_max"
 
 
 def global_sysctls() -> Iterator[tuple[str, str]]:

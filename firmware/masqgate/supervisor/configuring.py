@@ -7,7 +7,7 @@ in place only then: whatever happens before, the old one comes back.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from masqgate.contract.config import Config
@@ -26,7 +26,7 @@ class Unconfirmed:
     """A configuration in force that nobody has confirmed yet, and the one to go back to."""
 
     old: Config
-    staged: StagedConfig
+    staged: StagedConfig | None  # None after a confirmation that failed
     until_s: float  # monotonic
     told: str
 
@@ -75,15 +75,22 @@ class Configuring:
         if waiting is None:
             text = "No configuration waits to be confirmed."
             raise MasqgateError("nothing_to_confirm", text, "It may have been taken back already.")
-        waiting.staged.commit()
+        staged = waiting.staged or self._supervisor.parts.store.stage(
+            self._supervisor.config, waiting.old
+        )
+        # Whatever a commit that fails leaves of its files, the next one writes its own.
+        self._unconfirmed = replace(waiting, staged=None)
+        staged.commit()
         self._forget_unconfirmed()
         self._changed(waiting.told)
 
     def take_back(self) -> None:
         """Go back to the configuration before the unconfirmed one."""
         old = self._forget_unconfirmed()
-        self._apply(old)
-        self._supervisor.follow_links()
+        try:
+            self._apply(old)
+        finally:
+            self._supervisor.follow_links()
         text = "The new configuration was not confirmed in time; the old one is in force again."
         self._supervisor.record("config", "config_taken_back", text, "warning")
 
@@ -146,7 +153,8 @@ class Configuring:
         self._supervisor.timers.clear(TIMER)
         if waiting is None:
             return self._supervisor.config
-        waiting.staged.discard()
+        if waiting.staged is not None:
+            waiting.staged.discard()
         return waiting.old
 
     def _changed(self, told: str) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from masqgate import __version__
-from masqgate.contract.status import Host, LanStatus, Reason, Status
+from masqgate.contract.status import Host, LanStatus, LinkState, LinkStatus, Reason, Status
 
 if TYPE_CHECKING:
     from .supervisor import Supervisor
@@ -23,7 +25,7 @@ def overview(supervisor: Supervisor) -> Status:
         at=clock.wall(),
         uptime_s=clock.monotonic(),
         active=supervisor.active,
-        uplinks=tuple(supervisor.links.values()),
+        uplinks=tuple(_counted(supervisor, link) for link in supervisor.links.values()),
         lan=LanStatus(
             address=supervisor.config.lan.address,
             ports=_ports(supervisor),
@@ -31,9 +33,18 @@ def overview(supervisor: Supervisor) -> Status:
         ),
         firewall=supervisor.firewall,
         password_set=supervisor.parts.passwords.is_set,
+        password_generation=supervisor.parts.passwords.generation,
         warnings=tuple(_warnings(supervisor)),
         confirm_in_s=supervisor.configuring.confirm_in_s,
     )
+
+
+def _counted(supervisor: Supervisor, link: LinkStatus) -> LinkStatus:
+    """A link with its counters; a modem's dialer has told them already."""
+    if link.kind != "ethernet" or link.state is not LinkState.UP:
+        return link
+    counters = supervisor.parts.applier.counters(link.interface)
+    return msgspec.structs.replace(link, counters=counters)
 
 
 def _ports(supervisor: Supervisor) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import Protocol
 from masqgate.contract.config import Config, Modem
 from masqgate.contract.dialer import Command
 from masqgate.contract.errors import Problem
-from masqgate.contract.status import Flow, Host
+from masqgate.contract.status import Counters, Flow, Host
 from masqgate.desired.facts import Facts
 from masqgate.system.clock import Clock
 from masqgate.system.heartbeat import Heartbeat
@@ -37,6 +37,9 @@ class Applying(Protocol):
 
     def flows(self, limit: int) -> tuple[Flow, ...]:
         """Masqueraded connections."""
+
+    def counters(self, interface: str) -> Counters:
+        """Bytes that an interface has carried."""
 
     def flow_count(self) -> int:
         """How many there are."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import deque
 from collections.abc import Callable
 from typing import Protocol
@@ -57,6 +58,16 @@ class Passwords:
     def is_set(self) -> bool:
         """Whether there is a password; one that cannot be read counts."""
         return bool(self._line) or self._unreadable
+
+    @property
+    def generation(self) -> int:
+        """A number that is another one with each password set, and 0 without one.
+
+        It tells nothing of the password: the line that it is made from has a random salt.
+        """
+        if not self._line:
+            return 0
+        return int.from_bytes(hashlib.sha256(self._line.encode()).digest()[:6], "big")
 
     @property
     def warning(self) -> Reason | None:

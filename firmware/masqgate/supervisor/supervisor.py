@@ -70,7 +70,11 @@ class Supervisor:
 
     def start(self) -> None:
         """Load the configuration and look for what a supervisor before this one left."""
-        self.parts.store.clean()
+        if self.parts.store.clean():
+            text = (
+                "The router restarted before a new configuration was confirmed; it is forgotten."
+            )
+            self.record("config", "config_taken_back", text, "warning")
         loaded = self.parts.store.load()
         self.config, self.config_warnings = loaded.config, loaded.warnings
         for warning in loaded.warnings:

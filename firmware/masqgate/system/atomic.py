@@ -58,10 +58,12 @@ class Staged:
             os.fsync(file.fileno())
 
 
-def forget_staged(path: Path) -> None:
-    """Remove what was written for `path` and never put in place."""
+def forget_staged(path: Path) -> bool:
+    """Remove what was written for `path` and never put in place; whether there was something."""
     with contextlib.suppress(OSError):
         _temporary(path).unlink()
+        return True
+    return False
 
 
 def _temporary(path: Path) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import select
 import socket
 import threading
@@ -32,6 +33,7 @@ from ..desired.network import (
     SetSysctl,
     SetUp,
 )
+from ..desired.sysctls import SHARED
 
 PROC_SYS = Path("/proc/sys")
 SYS_NET = Path("/sys/class/net")
@@ -190,6 +192,8 @@ def _pinned(bridge: str) -> bool:
 
 def _sysctls(wanted: Network) -> Iterator[tuple[str, str]]:
     for sysctl in wanted.sysctls:
+        if sysctl.path == SHARED and not os.access(PROC_SYS / SHARED, os.W_OK):
+            continue
         with contextlib.suppress(OSError):  # the interface or the module is not there
             yield sysctl.path, (PROC_SYS / sysctl.path).read_text().strip()
 

@@ -83,10 +83,13 @@ class Store:
                 warnings.append(_unusable(origin, _why(error)))
         return Loaded(Config(), "built-in", tuple(warnings))
 
-    def clean(self) -> None:
-        """Remove what a crash or a power cut left half done."""
-        for path in (self._paths.config, self._paths.previous_config):
-            atomic.forget_staged(path)
+    def clean(self) -> bool:
+        """Remove what was never put in place; whether that was a new configuration.
+
+        A crash or a power cut leaves it, or a stop while it waited to be confirmed.
+        """
+        atomic.forget_staged(self._paths.previous_config)
+        return atomic.forget_staged(self._paths.config)
 
     def previous(self) -> Config:
         """Return the configuration before the one in force; MasqgateError if there is none."""
