@@ -268,6 +268,23 @@ def test_switching_off_hangs_up(state: LinkState) -> None:
     world.reach(S.UP)
 
 
+@pytest.mark.parametrize(
+    "line", ['AT+CGAUTH=1,1,"user","hush-hush"', 'AT+CPIN="hush-hush"', 'ATE0;+X="hush-hush"']
+)
+def test_values_of_configured_lines_are_told_to_nobody(line: str) -> None:
+    machine = LinkMachine(config(init=(line,)), Timings(), lambda: 0.5)
+    commands = tell(
+        machine, ev.Began(), ev.PortOpened(), ev.PortData(b"\r\nOK\r\n"),
+        ev.PortData(b"\r\nERROR\r\n"),
+    )  # fmt: skip
+    shown = line.partition("=")[0] + "=..."
+    assert ev.WritePort(line.encode() + b"\r", shown) in commands
+    assert f"the modem refuses '{shown}'." in machine.reason.text
+    told = [c.shown for c in commands if isinstance(c, ev.WritePort)]
+    told += [c.text for c in commands if isinstance(c, ev.Note)]
+    assert not any("hush" in text for text in [*told, machine.reason.text])
+
+
 def test_a_value_that_pppd_cannot_take_is_a_named_failure() -> None:
     world = World(config(password=Secret("a\0b")))
     world.reach(S.WAITING)

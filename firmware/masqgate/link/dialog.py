@@ -29,6 +29,12 @@ class Ask:
     digits: bool = True  # whether a lone digit is a result (V0), not information
 
 
+def shown(line: str) -> str:
+    """Return what people and logs may see of a line that may hold a secret: not its value."""
+    head, equals, _ = line.partition("=")
+    return head + "=..." if equals else head
+
+
 @dataclass(frozen=True, slots=True)
 class Pause:
     """Wait, and throw away what the modem says meanwhile."""

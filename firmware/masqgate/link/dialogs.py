@@ -13,6 +13,7 @@ from .dialog import (
     Escape,
     LowerDtr,
     Pause,
+    shown,
 )
 from .facts import CallFacts, ModemFacts
 from .mobile import join_network
@@ -111,11 +112,11 @@ def climb(level: int, modem: Modem, timings: Timings) -> Dialog:
 
 
 def _initialise(line: str, timings: Timings) -> Dialog:
-    secret = "CPIN" in line.upper()
+    """Send a configured line. It may hold a password, so its value is told to nobody."""
     for _ in range(TRIES):
-        answer = yield Ask(line, timings.command, secret=secret)
+        answer = yield Ask(line, timings.command, secret=True)
         if answer.error:
-            return "modem_refused", f"'{'a command with the PIN' if secret else harmless(line)}'"
+            return "modem_refused", f"'{harmless(shown(line))}'"
         if answer.ok:
             if line.upper().startswith(("ATZ", "AT&F")):
                 yield Pause(timings.settle)

@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 from .at import Parser
-from .dialog import Answer, Ask, Dialog, Escape, LowerDtr, Outcome, Pause, Progress, Remember, Step
+from .dialog import (
+    Answer,
+    Ask,
+    Dialog,
+    Escape,
+    LowerDtr,
+    Outcome,
+    Pause,
+    Progress,
+    Remember,
+    Step,
+    shown,
+)
 from .events import Command, DropDtr, RememberPin, SetTimer, Timer, WritePort
 
 LINE_END = b"\r"  # S3
@@ -62,8 +74,8 @@ class Talk:
         match step:
             case Ask(line, timeout_s, secret=secret):
                 self._ask, self._answer = step, Answer()
-                shown = line.split("=")[0] + "=…" if secret else line
-                commands.append(WritePort(line.encode("ascii", "replace") + LINE_END, shown))
+                text = shown(line) if secret else line
+                commands.append(WritePort(line.encode("ascii", "replace") + LINE_END, text))
                 commands.append(SetTimer(Timer.STEP, timeout_s))
                 return True
             case Pause(seconds):
