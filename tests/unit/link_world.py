@@ -41,12 +41,12 @@ class Faults:
     pppd: str = ""  # unstartable, hung, stubborn, unkillable
 
 
-def config(**fields: Any) -> DialerConfig:
+def config(lan: str = "192.168.77.0/24", **fields: Any) -> DialerConfig:
     given: dict[str, Any] = {
         "name": "modem1", "port": "/dev/ttyUSB0", "number": "5551000", "user": "u",
         "password": Secret("p"), **fields,
     }  # fmt: skip
-    return DialerConfig(modem=Modem(**given), interface="ppp-modem1")
+    return DialerConfig(modem=Modem(**given), interface="ppp-modem1", lan=lan)
 
 
 @dataclass

@@ -285,6 +285,50 @@ def test_values_of_configured_lines_are_told_to_nobody(line: str) -> None:
     assert not any("hush" in text for text in [*told, machine.reason.text])
 
 
+@pytest.mark.parametrize(
+    ("ours", "peers"),
+    [
+        ("192.168.77.1", "198.51.100.1"),
+        ("198.51.100.7", "192.168.77.50"),
+        ("192.168.77.255", "198.51.100.1"),
+    ],
+)
+def test_no_address_of_the_lan_is_taken(ours: str, peers: str) -> None:
+    world = World()
+    world.reach(S.NEGOTIATING)
+    world.run_until(lambda: world.machine.reason.code == "negotiating", 20.0)
+    world.log(f"local  IP address {ours}")
+    world.log(f"remote IP address {peers}")
+    world.reach(S.HANGING_UP)
+    world.reach(S.WAITING)
+    reason = world.machine.reason
+    assert (reason.code, reason.hint) == ("address_in_lan", "Give the LAN another network.")
+    assert "192.168.77." in reason.text and world.machine.calls == 0
+    moved = config(lan="192.168.78.0/24")
+    world.call(ev.ConfigLoaded(moved))
+    assert world.state is S.INIT
+    world.reach(S.UP)
+
+
+def test_a_lan_that_moves_onto_the_call_ends_it() -> None:
+    world = World()
+    world.reach(S.UP)
+    world.call(ev.ConfigLoaded(config(lan="192.168.78.0/24")))
+    assert world.state is S.UP
+    world.call(ev.ConfigLoaded(config(lan="198.51.100.0/24")))
+    assert (world.state, world.machine.reason.code) == (S.HANGING_UP, "address_in_lan")
+
+
+def test_name_servers_in_the_lan_are_left_out() -> None:
+    world = World()
+    world.reach(S.UP)
+    world.run_for(1.0)
+    world.log("primary   DNS address 192.168.77.50")
+    world.log("secondary DNS address 127.0.0.1")
+    world.run_for(1.0)
+    assert world.machine.status(world.now, 0.0).dns == ("198.51.100.53",)
+
+
 def test_a_value_that_pppd_cannot_take_is_a_named_failure() -> None:
     world = World(config(password=Secret("a\0b")))
     world.reach(S.WAITING)

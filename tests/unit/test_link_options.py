@@ -97,6 +97,11 @@ def test_wires_and_sizes_follow_the_configuration() -> None:
     assert b"local" in read()
 
 
+def test_the_address_for_a_peer_without_one_is_not_the_lans() -> None:
+    options = render(config(lan="10.0.0.0/8"), carrier_wire=True)
+    assert ":172.31.64.64" in options.split()
+
+
 def test_without_a_user_there_is_no_secret() -> None:
     found = read(user="", password=Secret("unused"))
     assert b"user" not in found and b"password" not in found

@@ -52,7 +52,7 @@ def test_it_starts_a_dialer_for_each_modem_and_keeps_its_secrets_private(router:
     path = router.paths.dialer_config("modem1")
     written = from_json(path.read_bytes(), DialerConfig)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert written.interface == "ppp-modem1"
+    assert (written.interface, written.lan) == ("ppp-modem1", "192.168.77.0/24")
     assert written.modem.password.reveal() == "dial-secret"
 
 

@@ -20,6 +20,7 @@ class DialerConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     modem: Modem
     interface: str  # the PPP interface's name
+    lan: str = ""  # the LAN's network, like 192.168.77.0/24; empty for none
 
 
 class Command(msgspec.Struct, frozen=True):

@@ -23,7 +23,7 @@ from .events import (
     Timer,
     TimerExpired,
 )
-from .facts import CallFacts, ModemFacts
+from .facts import CallFacts, ModemFacts, inside
 from .table import TABLE, trigger
 from .talk import Talk
 from .text import harmless
@@ -219,6 +219,11 @@ class Core(ABC):
 
     def _still_no_port(self, event: PortFailed) -> None:
         self._no_port(event)
+
+    def _address_in_lan(self) -> str:
+        """Return an address of the call that would take one of the LAN's away; '' if none."""
+        ours = (self.call.address, self.call.peer)
+        return next((address for address in ours if inside(address, self.config.lan)), "")
 
     # Plumbing
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 
 from ..contract.status import Counters
 from .pppd_log import Fact, LocalAddress, Log, NameServer, PppFact, RemoteAddress, Told
@@ -62,3 +62,11 @@ def usable(address: str) -> bool:
         return False
     first = ip.packed[0]
     return 0 < first < 224 and not ip.is_loopback
+
+
+def inside(address: str, network: str) -> bool:
+    """Tell whether an address lies in a network; what is none of the two lies nowhere."""
+    try:
+        return IPv4Address(address) in IPv4Network(network, strict=False)
+    except ValueError:
+        return False

@@ -31,9 +31,9 @@ from .events import (
     TerminatePppd,
     Timer,
 )
-from .facts import usable
+from .facts import inside, usable
 from .pppd_exit import hopeless
-from .pppd_log import RemoteAddress, Told
+from .pppd_log import NameServer, RemoteAddress, Told
 from .talk import Talk
 from .text import harmless
 from .wishes import Wishes
@@ -141,7 +141,7 @@ class LinkMachine(Wishes):
     def _logged(self, event: PppdLogged) -> None:
         self._alive()
         fact = self.call.log.take(event.line)
-        if fact is None:
+        if fact is None or (isinstance(fact, NameServer) and not self._serves(fact)):
             return
         before = frozenset(self.call.told)
         self.call.take(fact)
@@ -160,9 +160,17 @@ class LinkMachine(Wishes):
             rate = self.call.connect_rate
             self.reason = reasons.state("negotiating", f" at {rate} bit/s" if rate else "")
 
+    def _serves(self, server: NameServer) -> bool:
+        """A name server in the LAN is none of the provider's."""
+        address = str(server.address)
+        return usable(address) and not inside(address, self.config.lan)
+
     def _came_up(self) -> None:
         if not usable(self.call.address):
             self._end_call("no_address")
+            return
+        if stolen := self._address_in_lan():
+            self._end_call("address_in_lan", stolen)
             return
         self._cancel(Timer.NEGOTIATION)
         self.call.up = True

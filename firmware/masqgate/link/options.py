@@ -10,9 +10,10 @@ import string
 
 from ..contract.config import AuthMethod
 from ..contract.dialer import DialerConfig
+from .facts import inside
 
-# What a peer gets that asks for an address of its own; pppd's own habit (10.64.64.64).
-PEER_ADDRESS = "10.64.64.64"
+# What a peer gets that asks for an address of its own: pppd's own habit, or one out of the LAN.
+PEER_ADDRESSES = ("10.64.64.64", "172.31.64.64")
 ECHO_FAILURES = 4
 SLOW = 4800  # bit/s; a packet of the negotiation takes up to a second there and back
 SLOW_RESTART_S = 10
@@ -51,6 +52,7 @@ def render(config: DialerConfig, *, carrier_wire: bool, rate: int | None = None)
     on a slow one packets take seconds, and repeating them too soon only adds to the queue.
     """
     modem = config.modem
+    peers = [address for address in PEER_ADDRESSES if not inside(address, config.lan)]
     words = [
         "nodetach", "nopersist", "maxfail 1", "lock", "debug", "hide-password", "logfd 1",
         "modem" if carrier_wire else "local",
@@ -58,7 +60,7 @@ def render(config: DialerConfig, *, carrier_wire: bool, rate: int | None = None)
         "noauth", "noproxyarp", "noipv6", "noccp", "asyncmap 0",
         f"mtu {modem.mtu}", f"mru {modem.mtu}",
         "nodefaultroute", "noipdefault", "usepeerdns",
-        "ipcp-accept-local", "ipcp-accept-remote", f":{PEER_ADDRESS}",
+        "ipcp-accept-local", "ipcp-accept-remote", f":{peers[0]}",
         f"lcp-echo-interval {modem.echo_interval_s}", f"lcp-echo-failure {ECHO_FAILURES}",
         "lcp-echo-adaptive",
         f"ifname {quote(config.interface)}",

@@ -82,6 +82,9 @@ FAILURES: dict[str, Failure] = {
     "auth_refused": Failure("the provider does not want our login", _LOGIN, Cause.AUTH),
     "no_ipcp": Failure("the provider refuses IP", _PROVIDER),
     "no_address": Failure("the provider gave no address", _PROVIDER),
+    "address_in_lan": Failure(
+        "the provider's address {detail} lies in the LAN", "Give the LAN another network."
+    ),
     "no_network": Failure("no agreement on IP came about", _PROVIDER),
     "negotiation_timeout": Failure("PPP was not up in time", _PROVIDER),
     "echo_lost": Failure("the other side fell silent", _SELF),

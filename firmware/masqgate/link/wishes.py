@@ -39,16 +39,19 @@ class Wishes(Core):
         self._wanted, self._by_hand, self._redial_now = False, True, False
 
     def _reload(self, event: ConfigLoaded) -> None:
-        old, new = self.config.modem, event.config.modem
+        old = self.config
         must_redial = self._adopt(event.config)
         if not self._wanted:
             self._leave(reasons.state("hanging_up_by_hand"))
         elif must_redial:
             self._failure = ("config_changed", "")
             self._leave(reasons.hanging_up("config_changed"))
+        elif self.state is LinkState.UP and (stolen := self._address_in_lan()):
+            self._failure = ("address_in_lan", stolen)
+            self._leave(reasons.hanging_up("address_in_lan", stolen))
         elif self.state in (LinkState.OFF, LinkState.IDLE):
             self._go_on()
-        elif self.state is LinkState.WAITING and old != new:
+        elif self.state is LinkState.WAITING and old != event.config:
             self._backoff.forget()
             self._open()
 

@@ -48,7 +48,7 @@ class Applying(Protocol):
 class Dialing(Protocol):
     """All dialers; see `system/dialers.py`."""
 
-    def configure(self, modems: Sequence[Modem]) -> None:
+    def configure(self, modems: Sequence[Modem], lan: str) -> None:
         """Have a dialer for each of these and for no other; OSError if that fails."""
 
     def running(self) -> set[str]:

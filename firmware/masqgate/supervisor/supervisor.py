@@ -173,7 +173,8 @@ class Supervisor:
             for uplink in self.config.uplink
         }
         try:
-            self.parts.dialers.configure(self.config.modems)
+            lan = str(self.config.lan.interface.network)
+            self.parts.dialers.configure(self.config.modems, lan)
         except OSError as error:
             text = f"The dialers could not be told their configuration: {error.strerror}."
             log.error("%s", text)

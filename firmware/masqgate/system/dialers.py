@@ -52,13 +52,16 @@ class Dialers:
         self._post = post
         self._lines: dict[str, Line] = {}
 
-    def configure(self, modems: Sequence[Modem]) -> None:
-        """Have a dialer for each of these modems and for no other; OSError if /run is full."""
+    def configure(self, modems: Sequence[Modem], lan: str) -> None:
+        """Have a dialer for each of these modems and for no other; OSError if /run is full.
+
+        `lan` is the LAN's network, which no provider's address may lie in.
+        """
         wanted = {modem.name: modem for modem in modems}
         for name in self._known() - set(wanted):
             self._remove(name)
         for name, modem in wanted.items():
-            changed = self._write(modem)
+            changed = self._write(modem, lan)
             line = self._lines.get(name)
             if line is None:
                 self._lines[name] = Line(name, self._paths, self._services, self._post)
@@ -104,10 +107,10 @@ class Dialers:
             with contextlib.suppress(OSError):
                 self._paths.dialer_socket(name).unlink()
 
-    def _write(self, modem: Modem) -> bool:
+    def _write(self, modem: Modem, lan: str) -> bool:
         """Write a dialer's configuration, secrets included; False if it is there already."""
         path = self._paths.dialer_config(modem.name)
-        config = DialerConfig(modem=modem, interface=interface(modem.name))
+        config = DialerConfig(modem=modem, interface=interface(modem.name), lan=lan)
         data = to_json(config, secrets=True)
         if _content(path) == data:
             return False
