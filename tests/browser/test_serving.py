@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import socket
+import threading
 from urllib.parse import urlsplit
 
 import pytest
@@ -33,6 +34,33 @@ def test_clients_that_stop_in_the_middle_hold_nobody_up(visit: Visit, beginning:
     with contextlib.ExitStack() as stack:
         for _ in range(THREADS):
             stack.enter_context(connect(visit.url)).sendall(beginning)
+        place = urlsplit(visit.url)
+        browser = http.client.HTTPConnection(str(place.hostname), place.port, timeout=LIMIT_S)
+        browser.request("GET", "/", headers={"Host": "localhost"})
+        assert browser.getresponse().status == 200
+        browser.close()
+
+
+def test_clients_that_drip_hold_nobody_up(visit: Visit) -> None:
+    """They are never silent for long, and never done."""
+    done = threading.Event()
+
+    def drip(client: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while not done.wait(2):
+                client.sendall(b"a")
+
+    beginnings = (
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nX: ",
+        b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n"
+        b"Content-Type: application/x-www-form-urlencoded\r\n\r\npassword=",
+    )
+    with contextlib.ExitStack() as stack:
+        stack.callback(done.set)
+        for number in range(THREADS):
+            client = stack.enter_context(connect(visit.url))
+            client.sendall(beginnings[number % 2])
+            threading.Thread(target=drip, args=(client,), daemon=True).start()
         place = urlsplit(visit.url)
         browser = http.client.HTTPConnection(str(place.hostname), place.port, timeout=LIMIT_S)
         browser.request("GET", "/", headers={"Host": "localhost"})

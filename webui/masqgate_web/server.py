@@ -6,17 +6,22 @@ socket comes from systemd.
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
+import threading
+import time
 from typing import Any
 
 from gunicorn.glogging import Logger
+from gunicorn.workers.gthread import ThreadWorker
 
 PATIENCE_S = 10  # for the next bytes of a client: one that has gone must not hold a thread
+REQUEST_S = 20  # for a whole request: one that drips must not hold a thread either
 _CLIENT_GONE = "Socket error processing request."
 
 workers = 1
-worker_class = "gthread"
+worker_class = "masqgate_web.server.Worker"
 threads = 8
 worker_tmp_dir = "/dev/shm"  # noqa: S108 - the heartbeat's file; it must not wear the card
 keepalive = 5
@@ -36,6 +41,38 @@ class logger_class(Logger):  # type: ignore[misc]  # gunicorn has no types
             self.debug("a client was silent for too long, or went away")
         else:
             super().exception(msg, *args, **kwargs)
+
+
+class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
+    """Threads that read no request for longer than its deadline."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._lock = threading.Lock()
+        self._reading: dict[Any, float] = {}  # connection: when its time is up (monotonic)
+
+    def handle(self, conn: Any) -> Any:
+        """Serve one request, in a thread of the pool."""
+        with self._lock:
+            self._reading[conn] = time.monotonic() + REQUEST_S
+        try:
+            return super().handle(conn)
+        finally:
+            with self._lock:
+                self._reading.pop(conn, None)
+
+    def notify(self) -> None:
+        """Tell that this process lives, about once a second, and look for those out of time."""
+        super().notify()
+        now = time.monotonic()
+        with self._lock:
+            late = [conn for conn, end in self._reading.items() if end <= now]
+            for conn in late:
+                del self._reading[conn]
+                # To its thread the request now ends here; one that is read already is not
+                # disturbed, however long its answer takes.
+                with contextlib.suppress(OSError):
+                    conn.sock.shutdown(socket.SHUT_RD)
 
 
 def post_worker_init(worker: Any) -> None:
