@@ -72,7 +72,9 @@ class Kernel:
     def ports(self) -> tuple[str, ...]:
         """The Ethernet interfaces, sorted; no bridge, PPP, loopback, radio or tunnel."""
         names = (_name(link) for link in self._ipr.get_links() if _is_port(link))
-        return tuple(sorted(name for name in names if not _is_radio(name)))
+        return tuple(
+            sorted(name for name in names if not _is_radio(name) and not belongs_to_modem(name))
+        )
 
     def read(self, wanted: Network) -> Actual:
         """What is there of what `wanted` speaks of."""
@@ -180,6 +182,18 @@ def _is_radio(name: str) -> bool:
     except OSError:
         return False
     return any(line in ("DEVTYPE=wlan", "DEVTYPE=wwan") for line in lines)
+
+
+def belongs_to_modem(name: str, root: Path = SYS_NET) -> bool:
+    """Whether an interface is on a USB device that has a serial port, too.
+
+    Mobile modems have both, and behind the interface is the provider's network, not the LAN.
+    """
+    found = (root / name / "device").resolve()
+    for device in (found, found.parent):  # a driver takes the device, or one of its interfaces
+        if (device / "idVendor").exists():
+            return any(device.glob("*:*/tty*"))
+    return False
 
 
 def _pinned(bridge: str) -> bool:
