@@ -23,6 +23,7 @@ from masqgate.contract.secret import Secret
 from masqgate.contract.status import Entry, LinkState, LinkStatus
 from masqgate.dialer import Dialer
 from masqgate.link.timings import Timings
+from masqgate.system import atomic
 from masqgate.system.serialport import PortRule
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,8 +67,7 @@ class DialerProcess:
         self.fields.update(fields)
         config = DialerConfig(modem=Modem(**self.fields), interface=f"ppp-{self.name}")
         path = self.paths.dialer_config(self.name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(to_json(config, secrets=True))
+        atomic.write(path, to_json(config, secrets=True))
 
     def tell(self, verb: Any) -> None:
         framing.send(self.client, to_json(Command(verb)))

@@ -9,12 +9,15 @@ import os
 import signal
 import socket
 import stat
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from masqgate.contract.paths import Paths
 from masqgate.contract.secret import Secret
 from masqgate.contract.status import LinkState, LinkStatus
 
@@ -101,6 +104,7 @@ def test_a_broken_modem_is_not_given_up(lab: PtyLab, tmp_path: Path, fault: str)
     lab.modem.fault(**MODEM_FAULTS[fault])
     with dialer(tmp_path, lab.path, dial_timeout_s=2) as process:
         process.wait_for(WAITING)
+        process.wait_for(LinkState.INIT)
         process.wait_for(WAITING)
         comes_back(process, lab)
 
@@ -276,10 +280,11 @@ def test_off_is_off(lab: PtyLab, tmp_path: Path) -> None:
 def test_a_reload_redials_only_if_the_call_is_concerned(lab: PtyLab, tmp_path: Path) -> None:
     with dialer(tmp_path, lab.path) as process:
         first = process.wait_for(UP)
-        process.configure(dial_timeout_s=30, init=("ATZ",))
+        process.configure(name="another", dial_timeout_s=30, init=("ATZ",))
         process.tell("reload")
+        status = process.wait(lambda s: s.name == "another", "the change, under another name")
+        assert (status.state, status.pppd_pid) == (UP, first.pppd_pid)
         process.configure(number="5551002")
-        process.wait(lambda s: s.state is UP, "still up")
         process.tell("reload")
         process.wait(lambda s: s.state is UP and s.calls == 2, "up again")
         assert process.status.pppd_pid != first.pppd_pid
@@ -358,11 +363,23 @@ def test_the_service_manager_is_told(lab: PtyLab, tmp_path: Path) -> None:
 
 
 def test_a_stale_pppd_is_ended_first(lab: PtyLab, tmp_path: Path) -> None:
+    options = Paths(tmp_path / "run", tmp_path / "data", tmp_path).ppp_options("modem1")
+    sleeper = [sys.executable, "-c", "import time; time.sleep(3600)", "file", str(options)]
+    with subprocess.Popen(sleeper) as stale:
+        try:
+            with dialer(tmp_path, lab.path) as process:
+                process.wait_for(UP)
+                assert stale.wait(PATIENCE_S) == -signal.SIGTERM
+        finally:
+            stale.kill()
+
+
+def test_a_dialer_that_was_killed_leaves_nothing_to_the_next(lab: PtyLab, tmp_path: Path) -> None:
     with dialer(tmp_path, lab.path) as process:
         orphaned = process.wait_for(UP).pppd_pid
+        assert orphaned is not None
         process.process.kill()
         process.process.wait()
-        assert Path(f"/proc/{orphaned}").exists() or orphaned is not None
         with dialer(tmp_path, lab.path) as second:
             second.wait_for(UP)
             assert not Path(f"/proc/{orphaned}").exists()
