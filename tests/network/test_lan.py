@@ -26,6 +26,9 @@ ip addr add "$ip/$mask" dev "$interface"
 """
 
 
+PUBLIC = "192.88.99.5"  # documentation ranges are refused in answers, as private ones are
+
+
 def dhcp(host: Namespace, folder: Path, name: str = "box") -> list[str]:
     """Ask for an address as any host does; address, mask length, router, DNS, domain, seconds."""
     script = folder / "client.sh"
@@ -111,14 +114,20 @@ def test_a_host_gets_address_route_names_and_is_listed(named: World, tmp_path: P
 
 
 def test_names_are_those_of_the_router_and_of_the_internet(named: World) -> None:
-    server = provider(named, {"www.example.test": "203.0.113.5", "rebind.example": f"{LAN}.12"})
+    rebinding = {
+        "a.rebind.test": f"{LAN}.12",
+        "b.rebind.test": "127.0.0.1",
+        "c.rebind.test": "10.0.0.1",
+    }
+    server = provider(named, {"www.example.test": PUBLIC, **rebinding})
     host = named.hosts[0]
     for name in ("masqgate", "masqgate.lan", "MASQGATE.LAN"):
         assert resolve(named, host, name) == [ROUTER]
-    assert resolve(named, host, "www.example.test") == ["203.0.113.5"]
-    assert resolve(named, host, "rebind.example") == [], "answers do not name addresses of the LAN"
+    assert resolve(named, host, "www.example.test") == [PUBLIC]
+    for name in rebinding:
+        assert resolve(named, host, name) == [], "answers do not name addresses of the LAN"
     assert resolve(named, host, "unknown.lan") == []
-    assert resolve(named, named.router.space, "www.example.test", "127.0.0.1") == ["203.0.113.5"]
+    assert resolve(named, named.router.space, "www.example.test", "127.0.0.1") == [PUBLIC]
     server.close()
 
 

@@ -35,9 +35,6 @@ def dnsmasq_conf(config: Config, paths: Paths) -> str:
         "domain-needed",
         "bogus-priv",
         "stop-dns-rebind",
-        "rebind-localhost-ok",
-        "# .test is for laboratories, and never in the Internet's DNS (RFC 6761).",
-        "rebind-domain-ok=/test/",
         *_names(config),
     ]
     if config.lan.dhcp:
