@@ -200,6 +200,26 @@ def test_failover_to_the_modem_and_back_leaves_no_stale_flow(
         assert not [flow for flow in flows if flow["masqueraded"] in others]
 
 
+def test_while_the_modem_is_preferred_the_fibre_takes_nothing(
+    provider: Provider, bare: World
+) -> None:
+    """Its provider's network may hold the other one's name servers."""
+    both = CONFIG + FIBRE
+    provider.space.ip("addr add 9.9.9.1/24 dev isp1")
+    provider.serve("9.9.9.100", "9.9.9.1")
+    assert bare.router.apply(facts(active="", links=[]), both) == []
+    bare.router.call("ethernet", both)
+    fibre = becomes(bare, "up")
+    for active, interface in (
+        ("modem1", "ppp-modem1"),
+        ("fibre", "wan0"),
+        ("modem1", "ppp-modem1"),
+    ):
+        known = {"active": active, "links": [fibre, link()]}
+        assert bare.router.apply(known, both) == []
+        assert f"dev {interface} " in bare.router.tool("ip", "route", "get", "9.9.9.9")
+
+
 def test_a_network_that_overlaps_the_lan_is_told_and_kept_off(
     provider: Provider, bare: World
 ) -> None:
