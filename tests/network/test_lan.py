@@ -53,10 +53,18 @@ def dhcp(host: Namespace, folder: Path, name: str = "box") -> list[str]:
     return (folder / "eth0.lease").read_text().split()
 
 
-def resolve(
-    world: World, host: Namespace, name: str, server: str = ROUTER, patience_s: float = 20
-) -> list[str]:
-    """The addresses of a name, asked by UDP as any host does."""
+def resolve(world: World, host: Namespace, name: str, server: str = ROUTER) -> list[str]:
+    """The addresses of a name, asked by UDP and asked again, as any host does."""
+    for _ in range(10):
+        try:
+            return ask(world, host, name, server, 3)
+        except TimeoutError:
+            continue
+    raise AssertionError(f"no answer about {name}")
+
+
+def ask(world: World, host: Namespace, name: str, server: str, patience_s: float) -> list[str]:
+    """The addresses of a name, asked once; TimeoutError if there is no answer in time."""
     asking = world.udp(host)
     asking.settimeout(patience_s)
     asking.sendto(DNSRecord.question(name).pack(), (server, 53))
@@ -98,7 +106,7 @@ def with_dns() -> dict[str, object]:
 def asks(world: World, name: str = "masqgate.lan", address: str = ROUTER) -> bool:
     """Whether the router itself finds a name, by its own dnsmasq."""
     try:
-        return resolve(world, world.router.space, name, "127.0.0.1", 0.5) == [address]
+        return ask(world, world.router.space, name, "127.0.0.1", 0.5) == [address]
     except OSError:
         return False
 
