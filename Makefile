@@ -32,7 +32,7 @@ types: venv
 	$(BIN)/mypy firmware/masqgate webui/masqgate_web tests/lab
 
 unit: venv ## tests without root
-	$(PYTEST) tests/unit -n 4 -q
+	$(PYTEST) tests/unit -n 12 --dist worksteal -q  # most of it waits, little computes
 
 network: packages venv ## tests in network namespaces on this machine's kernel (root)
 	$(SUDO) $(PYTEST) tests/network -q
