@@ -26,7 +26,7 @@ class Targets:
     address: str = "9.9.9.9"
     port: int = 53
     name: str = "www.debian.org"
-    page: str = "http://deb.debian.org/"
+    page: str = "http://example.com/"
 
 
 @dataclass(frozen=True)
