@@ -11,7 +11,7 @@ DEBIAN = $(shell cat image/packages-host.txt tests/lab/packages-host.txt tests/p
 PYTEST := $(BIN)/pytest
 
 .NOTPARALLEL:
-.PHONY: help run test check lint types unit network system browser image release lock flash console box bench venv packages clean
+.PHONY: help run test check lint types unit network system browser image release lock flash console box lab bench venv packages clean
 
 help: ## show this list
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -64,6 +64,9 @@ console: venv ## the serial console of the running emulated Pi
 
 box: venv ## run a command in a LAN box: make box BOX=A CMD='curl http://web.example/'
 	$(SUDO) $(BIN)/python -m tests.lab box $(BOX) $(CMD)
+
+lab: venv ## tell the running lab: make lab DO=cut; DO=help lists more
+	@$(SUDO) $(BIN)/python -m tests.lab $(or $(DO),help)
 
 bench: packages venv image ## figures of the booted image, as a table
 	$(SUDO) $(BIN)/python -m tests.bench --image $(IMAGE)

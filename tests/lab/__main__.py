@@ -40,8 +40,8 @@ Masqgate is up, in the lab {lab}.
   Admin page    http://localhost:{port}/   (password: {password})
   Console       make console          (Ctrl-] leaves it)
   In a box      make box BOX=A CMD='curl -s http://web.example/'
-  Cut the call  python -m tests.lab cut
-  Faults        python -m tests.lab modem silent=yes · isp no_echo=yes · line rate=9600 · clear
+  Cut the call  make lab DO=cut
+  Faults        make lab DO='modem silent=yes' · 'isp no_echo=yes' · 'line rate=9600' · clear
   Logs          {logs}
 Ctrl-C ends it all.
 """

@@ -319,6 +319,16 @@ def test_a_lan_that_moves_onto_the_call_ends_it() -> None:
     assert (world.state, world.machine.reason.code) == (S.HANGING_UP, "address_in_lan")
 
 
+def test_a_name_server_that_is_given_twice_is_one() -> None:
+    world = World()
+    world.reach(S.UP)
+    world.run_for(1.0)
+    world.log("primary   DNS address 198.51.100.53")
+    world.log("secondary DNS address 198.51.100.53")
+    world.run_for(1.0)
+    assert world.machine.status(world.now, 0.0).dns == ("198.51.100.53",)
+
+
 def test_name_servers_in_the_lan_are_left_out() -> None:
     world = World()
     world.reach(S.UP)

@@ -95,7 +95,7 @@ class Core(ABC):
             interface=self.config.interface,
             address=call.address if call.up else "",
             peer=call.peer if call.up else "",
-            dns=tuple(call.dns[i] for i in sorted(call.dns)) if call.up else (),
+            dns=tuple(dict.fromkeys(call.dns[i] for i in sorted(call.dns))) if call.up else (),
             connect_rate=call.connect_rate,
             connect_text=call.connect_text,
             retry_in_s=None if redial is None else max(0.0, redial - now),
