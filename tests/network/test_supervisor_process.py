@@ -144,7 +144,7 @@ def _namespaces(*kinds: str, script: str) -> subprocess.Popen[str]:
     if keeper.stdout.readline() != "ready\n":
         keeper.wait()
         assert keeper.stderr is not None
-        pytest.skip(f"no namespaces here: {keeper.stderr.read().strip()}")
+        pytest.fail(f"no namespaces here: {keeper.stderr.read().strip()}")
     return keeper
 
 
