@@ -48,9 +48,10 @@ def comes_back(process: DialerProcess, lab: PtyLab) -> None:
 
 def test_a_call_comes_up_and_is_told_of(lab: PtyLab, tmp_path: Path) -> None:
     with dialer(tmp_path, lab.path) as process:
-        status = process.wait(lambda s: s.state is UP and len(s.dns) == 2, "up, with DNS")
+        status = process.wait(lambda s: s.state is UP and len(s.dns) > 0, "up, with DNS")
         assert status.address == lab.isp.address
-        assert (status.peer, status.dns) == ("198.51.100.1", ("198.51.100.53", "198.51.100.53"))
+        # The lab's provider gives the same server as the primary and the secondary one.
+        assert (status.peer, status.dns) == ("198.51.100.1", ("198.51.100.53",))
         assert (status.connect_rate, status.connect_text) == (115_200, "CONNECT 115200")
         assert status.modem == "Lab modem"
         assert (status.calls, status.attempts) == (1, 0)
