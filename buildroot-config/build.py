@@ -1,22 +1,19 @@
 #!/usr/bin/env python3
 """Build the image with Buildroot: `make image BUILDER=buildroot`.
 
-The release named in release.txt is downloaded and checked against BUILDROOT_SHA256, or a
-checkout of it is taken from BUILDROOT_DIR. `--check` only configures, and tells every
-symbol that did not survive; that takes seconds.
+The release named in release.txt is fetched by its tag and must be the commit written there, or
+a checkout of it is taken from BUILDROOT_DIR. `--check` only configures, and tells every symbol
+that did not survive; that takes seconds.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import os
 import re
 import shutil
 import subprocess
 import sys
-import tarfile
-import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -35,18 +32,18 @@ class BuildrootError(Exception):
 
 
 def release() -> dict[str, str]:
-    """Return the release that this tree is for: version and site."""
+    """Return the release that this tree is for: version, repository, commit."""
     lines = (line.split() for line in (HERE / "release.txt").read_text().splitlines())
     return {words[0]: words[1] for words in lines if len(words) == 2 and words[0] != "#"}
 
 
 def find_tree(environment: Mapping[str, str], cache: Path) -> Path:
-    """Return Buildroot's tree: BUILDROOT_DIR, or the release's archive, checked and unpacked."""
+    """Return Buildroot's tree: BUILDROOT_DIR, or the pinned release, fetched."""
     version = release()["version"]
     if given := environment.get("BUILDROOT_DIR"):
         tree = Path(given).resolve()
     else:
-        tree = _downloaded(version, environment.get("BUILDROOT_SHA256", ""), cache)
+        tree = _cloned(cache / f"buildroot-{version}")
     found = _version(tree)
     series = ".".join(version.split(".")[:2])
     if found != series and not found.startswith(f"{series}."):
@@ -63,42 +60,38 @@ def _version(tree: Path) -> str:
     return found[1] if found else ""
 
 
-def _downloaded(version: str, sha256: str, cache: Path) -> Path:
-    tree = cache / f"buildroot-{version}"
-    if tree.is_dir():
-        return tree
-    if not re.fullmatch("[0-9a-f]{64}", sha256):
-        raise BuildrootError(
-            f"The SHA-256 of buildroot-{version}.tar.xz is needed: BUILDROOT_SHA256=...\n"
-            "  Take it from the release's signed file (docs/BUILDROOT.md), or give a checkout\n"
-            "  of the release: BUILDROOT_DIR=..."
-        )
-    archive = cache / f"buildroot-{version}.tar.xz"
-    cache.mkdir(parents=True, exist_ok=True)
-    url = f"{release()['site']}/{archive.name}"
-    print(f"buildroot: downloading {url}")
-    try:
-        with urllib.request.urlopen(url, timeout=60) as source, archive.open("wb") as file:  # noqa: S310
-            shutil.copyfileobj(source, file)
-    except OSError as error:
-        raise BuildrootError(f"{url} can't be downloaded: {error}.") from error
-    unpack(archive, sha256, tree)
+def _cloned(tree: Path) -> Path:
+    """Return the pinned release in `tree`, fetched if it is not there yet."""
+    if not tree.is_dir():
+        pinned = release()
+        partial = tree.with_name(f"{tree.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        print(f"buildroot: fetching {pinned['version']} from {pinned['repository']}")
+        fetch(pinned["repository"], pinned["version"], pinned["commit"], partial)
+        partial.rename(tree)
     return tree
 
 
-def unpack(archive: Path, sha256: str, tree: Path) -> None:
-    """Unpack a checked archive; BuildrootError, and no archive left, if its hash is another."""
-    with archive.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != sha256:
-        archive.unlink()
-        raise BuildrootError(f"{archive.name} has the SHA-256 {found}, not {sha256}.")
-    partial = tree.with_name(f"{tree.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    with tarfile.open(archive) as packed:
-        packed.extractall(partial)  # noqa: S202 - its hash is that of the release
-    (partial / tree.name).rename(tree)
-    partial.rmdir()
+def fetch(repository: str, tag: str, commit: str, target: Path) -> None:
+    """Check out a tag; BuildrootError, and nothing checked out, if it is another commit."""
+    _git(target, "init", "--quiet")
+    _git(target, "fetch", "--quiet", "--depth", "1", repository, f"refs/tags/{tag}")
+    found = _git(target, "rev-parse", "FETCH_HEAD^{commit}")
+    if found != commit:
+        raise BuildrootError(f"Tag {tag} of {repository} is commit {found}, not {commit}.")
+    _git(target, "checkout", "--quiet", "--detach", commit)
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), *arguments]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise BuildrootError(
+            f"`{' '.join(command)}` failed; the lines above tell why. If the network is the\n"
+            "  reason, give a checkout of the release: BUILDROOT_DIR=..."
+        )
+    return done.stdout.strip()
 
 
 def make(tree: Path, output: Path, *targets: str) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shutil
 import stat
 import subprocess
 import sys
-import tarfile
 import tomllib
 from importlib import util
 from pathlib import Path
@@ -72,7 +70,7 @@ def test_every_symbol_is_known_and_every_known_symbol_is_used() -> None:
     used = package_symbols().union(*(defconfig(board) for board in BOARDS))
     known = {row[0]: row[1:] for row in rows("symbols-2025.02.txt")}
     assert used == set(known)
-    assert {how for _, how in known.values()} == {"trial", "read", "seen", "ours"}
+    assert {how for _, how in known.values()} == {"trial", "ours"}
     for name, (where, how) in known.items():
         if how == "ours":
             assert f"config {name}\n" in (REPOSITORY / where).read_text()
@@ -287,7 +285,7 @@ def fake_buildroot(folder: Path, version: str = "2025.02.16", drop: str = "nothi
 def run_build(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str, **environment: str
 ) -> int:
-    for name in ("BUILDROOT_DIR", "BUILDROOT_SHA256"):
+    for name in ("BUILDROOT_DIR",):
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
@@ -327,27 +325,37 @@ def test_another_series_is_refused_and_another_point_release_told(
     assert run_build(tmp_path, monkeypatch, "--check", BUILDROOT_DIR=str(tmp_path)) == 1
 
 
-def test_nothing_is_downloaded_without_a_hash(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    assert run_build(tmp_path, monkeypatch, "--check") == 1
-    assert "BUILDROOT_SHA256=..." in capfd.readouterr().err
-    assert build.release()["version"].startswith("2025.02.")
+def git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), "-c", "user.name=t", "-c", "user.email=t@t", *arguments]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
 
-def test_an_archive_with_another_hash_is_thrown_away(tmp_path: Path) -> None:
-    fake_buildroot(tmp_path / "source/buildroot-2025.02.16")
-    archive = tmp_path / "buildroot-2025.02.16.tar.xz"
-    with tarfile.open(archive, "w:xz") as packed:
-        packed.add(tmp_path / "source/buildroot-2025.02.16", "buildroot-2025.02.16")
-    tree = tmp_path / "buildroot-2025.02.16"
-    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
-    build.unpack(archive, digest, tree)
-    assert (tree / "Makefile").is_file()
-    with pytest.raises(build.BuildrootError, match="SHA-256"):
-        build.unpack(archive, "0" * 64, tmp_path / "other")
-    assert not archive.exists()
-    assert not (tmp_path / "other").exists()
+def test_the_pinned_release_is_fetched_and_another_commit_refused(tmp_path: Path) -> None:
+    source, good, bad = (tmp_path / name for name in ("source", "good", "bad"))
+    fake_buildroot(source)
+    git(source, "init", "--quiet")
+    git(source, "add", ".")
+    git(source, "commit", "--quiet", "-m", "release")
+    git(source, "tag", "-a", "-m", "release", "2025.02.16")
+    commit = git(source, "rev-parse", "HEAD")
+    for target in (good, bad):
+        target.mkdir()
+    build.fetch(str(source), "2025.02.16", commit, good)
+    assert (good / "Makefile").read_bytes() == (source / "Makefile").read_bytes()
+    with pytest.raises(build.BuildrootError, match=f"is commit {commit}, not 0000"):
+        build.fetch(str(source), "2025.02.16", "0" * 40, bad)
+    assert not (bad / "Makefile").exists()
+
+
+def test_a_release_that_cannot_be_fetched_is_told_with_the_way_out(tmp_path: Path) -> None:
+    with pytest.raises(build.BuildrootError, match="BUILDROOT_DIR="):
+        build.fetch(str(tmp_path / "nowhere"), "2025.02.16", "0" * 40, tmp_path)
+
+
+def test_the_release_is_pinned() -> None:
+    release = build.release()
+    assert release["version"].startswith("2025.02.")
+    assert re.fullmatch("[0-9a-f]{40}", release["commit"])
 
 
 # --- The scripts that Buildroot calls
