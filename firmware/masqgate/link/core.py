@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Literal
 
 from ..contract.dialer import DialerConfig
-from ..contract.status import LinkState, LinkStatus, Reason
+from ..contract.status import LinkState, LinkStatus
 from . import dialogs, reasons
 from .backoff import Backoff, Cause
 from .events import (
-    CancelTimer,
-    ClosePort,
     Command,
     Event,
     Exit,
-    Note,
-    OpenPort,
-    PortFailed,
-    SetTimer,
     Timer,
     TimerExpired,
 )
-from .facts import CallFacts, ModemFacts, inside
+from .facts import CallFacts, inside
+from .plumbing import Plumbing, Port
 from .table import TABLE, trigger
 from .talk import Talk
-from .text import harmless
 from .timings import Timings
 
 DEAD_MODEM = frozenset({"modem_silent", "modem_garbled", "modem_echoes"})
@@ -34,8 +26,8 @@ RESET_EVERY = 6  # failed calls in a row after which a mobile modem is restarted
 NO_FAILURE = ("carrier_lost", "")  # told if none is remembered
 
 
-class Core(ABC):
-    """State and plumbing; the handlers of events are in the classes that build on it."""
+class Core(Plumbing):
+    """What a dialing link knows; the handlers of events are in the classes that build on it."""
 
     def __init__(
         self,
@@ -44,28 +36,23 @@ class Core(ABC):
         chance: Callable[[], float],
         pin_mark: str = "",
     ) -> None:
+        super().__init__(timings, pin_mark)
         self.config = config
-        self.state = LinkState.OFF
-        self.reason = reasons.state("off")
-        self.deadlines: dict[Timer, float] = {}  # of the timers that run, monotonic seconds
-        self.modem = ModemFacts(pin_mark=pin_mark)
-        self.call = CallFacts()
         self.attempts = 0
         self.calls = 0
         self.resets: dict[str, int] = {}
-        self._timings = timings
         self._backoff = Backoff(timings, chance)
-        self._now = 0.0
-        self._out: list[Command] = []
-        self._talk: Talk | None = None
         self._failure = NO_FAILURE
         self._wanted = False
         self._by_hand = False  # the link is down because a person said so
         self._redial_now = False
         self._ending = False
-        self._pppd = False  # pppd was started and has not ended
         self._ladder = 0  # the next step of the recovery ladder
-        self._tries_of_kill = 0
+
+    @property
+    def port(self) -> Port:
+        """The serial port, as configured."""
+        return self.config.modem
 
     def handle(self, event: Event, now: float) -> tuple[Command, ...]:
         """Take an event; return what to do, in sequence. `now` is monotonic, in seconds."""
@@ -177,7 +164,7 @@ class Core(ABC):
         self._cancel_all()
         self._enter(LinkState.RESETTING, reasons.state("resetting", step))
         self._note("reset", self.reason.text, "warning")
-        self._say(Talk(dialogs.climb(level, self.config.modem, self._timings)))
+        self._say(Talk(dialogs.climb(level, bool(self.config.modem.apn), self._timings)))
 
     # The port
 
@@ -188,96 +175,7 @@ class Core(ABC):
         self._enter(LinkState.INIT, reasons.state("opening", path))
         self._ask_for_port()
 
-    def _ask_for_port(self) -> None:
-        modem = self.config.modem
-        self._set(Timer.PORT, self._timings.port_open)
-        self._out.append(OpenPort(modem.port, modem.speed, modem.flow_control))
-
-    def _look_for_port(self, _: Event) -> None:
-        """Either it is time to look again, or the open got stuck: give that one up."""
-        self._out.append(ClosePort())
-        self._ask_for_port()
-
-    def _no_port(self, event: PortFailed) -> None:
-        codes = {
-            "missing": "port_missing", "busy": "port_locked", "broken": "port_broken",
-            "console": "port_console",
-        }  # fmt: skip
-        self._lack_port(codes[event.problem], event.detail)
-
-    def _port_stuck(self, _: Event) -> None:
-        self._lack_port("port_stuck", "")
-
-    def _lack_port(self, code: str, detail: str) -> None:
-        self._let_go()
-        reason = reasons.state(code, self.config.modem.port)
-        if self.state is not LinkState.NO_PORT or self.reason != reason:
-            more = f" ({harmless(detail)})" if detail else ""
-            self._note(code, reason.text + more, "error")
-        self._enter(LinkState.NO_PORT, reason)
-        self._set(Timer.PORT, self._timings.port_poll)
-
-    def _still_no_port(self, event: PortFailed) -> None:
-        self._no_port(event)
-
     def _address_in_lan(self) -> str:
         """Return an address of the call that would take one of the LAN's away; '' if none."""
         ours = (self.call.address, self.call.peer)
         return next((address for address in ours if inside(address, self.config.lan)), "")
-
-    # Plumbing
-
-    def _enter(self, state: LinkState, reason: Reason) -> None:
-        self.state, self.reason = state, reason
-
-    def _let_go(self) -> None:
-        """Close the port, stop all timers, end the dialog."""
-        self._cancel_all()
-        self._out.append(ClosePort())
-
-    def _cancel_all(self) -> None:
-        if self._talk is not None:
-            self._talk.close()
-            self._talk = None
-        for timer in list(self.deadlines):
-            self._cancel(timer)
-
-    def _set(self, timer: Timer, seconds: float) -> None:
-        self.deadlines[timer] = self._now + seconds
-        self._out.append(SetTimer(timer, seconds))
-
-    def _cancel(self, timer: Timer) -> None:
-        if self.deadlines.pop(timer, None) is not None:
-            self._out.append(CancelTimer(timer))
-
-    def _note(
-        self, code: str, text: str, level: Literal["info", "warning", "error"] = "info"
-    ) -> None:
-        self._out.append(Note(code, text, level))
-
-    # Talking to the modem
-
-    def _say(self, talk: Talk) -> None:
-        """Begin a dialog with the modem; `_talked` is called when it ends."""
-        self._talk = talk
-        self._carry(talk.begin())
-
-    def _carry(self, commands: list[Command]) -> None:
-        for command in commands:
-            if isinstance(command, SetTimer):
-                self._set(command.timer, command.seconds)
-            else:
-                self._out.append(command)
-        talk = self._talk
-        if talk is None:
-            return
-        if talk.progress and self.reason.code != talk.progress:
-            self.reason = reasons.state(talk.progress)
-        if talk.done:
-            self._talk = None
-            self._cancel(Timer.STEP)
-            self._talked(talk)
-
-    @abstractmethod
-    def _talked(self, talk: Talk) -> None:
-        """Go on after a dialog."""

@@ -69,10 +69,10 @@ def prepare(modem: Modem, facts: ModemFacts, timings: Timings) -> Dialog:
     if failure := (yield from wake(timings)):
         return failure
     for line in modem.init:
-        if failure := (yield from _initialise(line, timings)):
+        if failure := (yield from initialise(line, timings)):
             return failure
     if not facts.name:
-        yield from _identify(facts, timings)
+        yield from identify(facts, timings)
     if modem.apn:
         return (yield from join_network(modem, facts, timings))
     return None
@@ -99,19 +99,19 @@ def hang_up(timings: Timings) -> Dialog:
     return None if answer.result is not None else (unanswered(answer), "")
 
 
-def climb(level: int, modem: Modem, timings: Timings) -> Dialog:
+def climb(level: int, mobile: bool, timings: Timings) -> Dialog:
     """Take one step of the recovery ladder; None if the modem answers after it."""
     step = LADDER[level]
     if step == "dtr":
         yield LowerDtr()
         yield Pause(timings.settle)
     elif step == "restart":
-        yield Ask("AT+CFUN=1,1" if modem.apn else "ATZ", timings.slow_command)
-        yield Pause(timings.restart if modem.apn else timings.settle)
+        yield Ask("AT+CFUN=1,1" if mobile else "ATZ", timings.slow_command)
+        yield Pause(timings.restart if mobile else timings.settle)
     return (yield from hang_up(timings))
 
 
-def _initialise(line: str, timings: Timings) -> Dialog:
+def initialise(line: str, timings: Timings) -> Dialog:
     """Send a configured line. It may hold a password, so its value is told to nobody."""
     for _ in range(TRIES):
         answer = yield Ask(line, timings.command, secret=True)
@@ -124,7 +124,7 @@ def _initialise(line: str, timings: Timings) -> Dialog:
     return unanswered(answer), ""
 
 
-def _identify(facts: ModemFacts, timings: Timings) -> Dialog:
+def identify(facts: ModemFacts, timings: Timings) -> Dialog:
     """Ask who made the modem (V.250, 6.1); one that does not tell is good enough."""
     for line in ("AT+GMM", "ATI3", "ATI"):
         answer = yield Ask(line, timings.command, digits=False)

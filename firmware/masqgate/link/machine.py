@@ -16,10 +16,8 @@ from __future__ import annotations
 from ..contract.status import Counters, LinkState, Reason
 from . import dialogs, options, pppd_exit, reasons
 from .events import (
-    ClosePort,
     Counted,
     Event,
-    KillPppd,
     LendPort,
     PortData,
     PortLent,
@@ -28,7 +26,6 @@ from .events import (
     PppdFailed,
     PppdLogged,
     StartPppd,
-    TerminatePppd,
     Timer,
 )
 from .facts import inside, usable
@@ -40,7 +37,6 @@ from .wishes import Wishes
 
 MISSED_ECHOES = 3  # intervals in which pppd neither woke nor wrote: it has stopped working
 PEER_EXPLAINS = frozenset({"auth_failed", "auth_no_secret", "peer_refused", "peer_closed"})
-STUCK_AFTER = 2  # KILLs after which people are told
 
 
 class LinkMachine(Wishes):
@@ -231,57 +227,6 @@ class LinkMachine(Wishes):
         self._remember(code, detail)
         self._hang_up(reasons.hanging_up(code, detail))
 
-    def _hang_up(self, why: Reason) -> None:
-        self._cancel_all()
+    def _call_over(self, why: Reason) -> None:
         if self.call.up:
             self._note("down", why.text, "warning" if self._wanted else "info")
-        self.call.up = False
-        self._enter(LinkState.HANGING_UP, why)
-        self._tries_of_kill = 0
-        if self._pppd:
-            self._out.append(TerminatePppd())
-            self._set(Timer.KILL, self._timings.terminate)
-        else:
-            self._reopen()
-
-    def _pppd_began_late(self, event: PppdBegan) -> None:
-        self.call.pppd_pid = event.pid
-        self._out.append(TerminatePppd())
-
-    def _logged_late(self, event: PppdLogged) -> None:
-        """What pppd tells while it ends does not change the reason for ending."""
-
-    def _kill_pppd(self, _: Event) -> None:
-        """It does not end: KILL, again and again; in the kernel's hands even that may wait."""
-        self._tries_of_kill += 1
-        if self._tries_of_kill == STUCK_AFTER:
-            self.reason = reasons.state("pppd_stuck")
-            self._note("pppd_stuck", self.reason.text, "error")
-        self._out.append(KillPppd())
-        self._set(Timer.KILL, self._timings.kill * min(self._tries_of_kill, 6))
-
-    def _pppd_gone(self, _: Event) -> None:
-        self._pppd = False
-        self._cancel(Timer.KILL)
-        self._reopen()
-
-    def _reopen(self) -> None:
-        """Open the port anew, which drops DTR; the old descriptor may be hung up."""
-        self.call.pppd_pid = None
-        self._out.append(ClosePort())
-        self._ask_for_port()
-
-    def _hang_up_modem(self, _: Event) -> None:
-        if self._pppd:
-            return
-        self._cancel(Timer.PORT)
-        self._say(Talk(dialogs.hang_up(self._timings)))
-
-    def _port_gone(self, _: Event) -> None:
-        """The port is not there to hang up with: closed, it has DTR low.
-
-        The wait comes first, whether the port comes back at once or not: modems that are found
-        anew at each hang-up would be dialed without a pause. The next open finds it missing.
-        """
-        if not self._pppd:
-            self._settle()

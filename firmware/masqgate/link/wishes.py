@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-
 from ..contract.dialer import DialerConfig
 from ..contract.status import LinkState, Reason
 from . import changes, reasons
@@ -90,7 +88,3 @@ class Wishes(Core):
             self._hang_up(why)
         else:
             self._settle()
-
-    @abstractmethod
-    def _hang_up(self, why: Reason) -> None:
-        """End the call that is up or on its way."""
