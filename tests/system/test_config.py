@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.lab.lab import Lab
 
-from .helpers import wait_up
+from .helpers import LONG_S, wait_up
 
 BAD = b"""version = 1
 [lan]
@@ -17,6 +17,10 @@ port = "/dev/ttyAMA0"
 number = "dial me"
 speed = 1234
 """
+
+
+def leases_kept(lab: Lab) -> int:
+    return int(lab.console.run("cat /data/log/leases | wc -l").output.strip())
 
 
 def test_bad_document_lists_everything_and_changes_nothing(lab: Lab) -> None:
@@ -38,10 +42,13 @@ def test_a_change_survives_a_power_cut(lab: Lab) -> None:
     before = lab.cli("config", "show").output
     changed = before.replace("lease_minutes = 720", "lease_minutes = 333")
     assert changed != before
+    lab.wait_status(lambda _: leases_kept(lab) == len(lab.boxes), LONG_S, "the leases are kept")
     lab.console.put("/tmp/new.toml", changed.encode())
     assert lab.cli("config", "apply", "/tmp/new.toml").code == 0
     lab.restart(power_cut=True)
     lab.wait_ready()
+    names = {host["name"] for host in lab.status()["lan"]["hosts"]}
+    assert names >= {box.name for box in lab.boxes.values()}
     assert "lease_minutes = 333" in lab.cli("config", "show").output
     address = wait_up(lab)["address"]
     assert lab.boxes["A"].fetch("http://web.example/").strip() == address

@@ -32,6 +32,7 @@ from masqgate.system.clock import Clock
 from masqgate.system.dialers import Dialers
 from masqgate.system.heartbeat import Heartbeat
 from masqgate.system.history import History
+from masqgate.system.kept_leases import KeptLeases
 from masqgate.system.password import LockoutFile, PasswordFile, Worker
 from masqgate.system.server import Server
 from masqgate.system.store import Store
@@ -275,6 +276,7 @@ class Router:
         return Parts(
             store=Store(self.paths),
             history=History(self.paths.events),
+            leases=KeptLeases(self.paths.leases, self.paths.kept_leases),
             applier=self.applier,
             dialers=dialers,
             watcher=self.watcher,

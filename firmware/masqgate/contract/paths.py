@@ -87,6 +87,11 @@ class Paths:
         return self.run / "dnsmasq.leases"
 
     @property
+    def kept_leases(self) -> Path:
+        """dnsmasq's leases, as they outlive a restart."""
+        return self.data / "log" / "leases"
+
+    @property
     def lockout(self) -> Path:
         """The count of wrong passwords, kept over a restart of the supervisor."""
         return self.run / "lockout.json"

@@ -18,6 +18,7 @@ from masqgate.system.dialers import Dialers
 from masqgate.system.ethernet import EthernetWatcher
 from masqgate.system.heartbeat import Heartbeat
 from masqgate.system.history import History
+from masqgate.system.kept_leases import KeptLeases
 from masqgate.system.ladder import climb
 from masqgate.system.password import LockoutFile, PasswordFile, Worker
 from masqgate.system.server import Server, web_uid
@@ -63,6 +64,7 @@ def serve(paths: Paths, inbox: queue.SimpleQueue[Message]) -> None:
     parts = Parts(
         store=store,
         history=History(paths.events),
+        leases=KeptLeases(paths.leases, paths.kept_leases),
         applier=Applier(paths, services),
         dialers=dialers,
         watcher=watcher,

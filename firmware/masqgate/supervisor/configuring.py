@@ -104,6 +104,7 @@ class Configuring:
         parts.store.forget_previous()
         parts.passwords.reset()
         parts.history.clear()
+        parts.leases.forget()
         text = "The router was reset to the factory's state."
         self._supervisor.record("config", "factory_reset", text, "warning")
 

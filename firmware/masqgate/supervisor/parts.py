@@ -14,6 +14,7 @@ from masqgate.desired.facts import Facts
 from masqgate.system.clock import Clock
 from masqgate.system.heartbeat import Heartbeat
 from masqgate.system.history import History
+from masqgate.system.kept_leases import KeptLeases
 from masqgate.system.store import Store
 
 from .passwords import Passwords
@@ -71,6 +72,7 @@ class Parts:
 
     store: Store
     history: History
+    leases: KeptLeases
     applier: Applying
     dialers: Dialing
     watcher: Watching

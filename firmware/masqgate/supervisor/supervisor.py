@@ -82,6 +82,7 @@ class Supervisor:
             self.record("config", warning.code, warning.text, "error")
         text = f"The supervisor started with the {loaded.origin} configuration."
         self.record("system", "started", text)
+        self.parts.leases.restore()  # before anything is applied, which starts dnsmasq
         self.follow_links()
         self._settling = {
             *self.parts.dialers.running(),
@@ -95,6 +96,7 @@ class Supervisor:
         while not self.stopped:
             self.turn()
         self.parts.heartbeat.stopping()
+        self.parts.leases.keep(self._now(), ending=True)
 
     def turn(self) -> None:
         """Wait for a message or a timer, and do what it asks for."""
@@ -146,6 +148,7 @@ class Supervisor:
         before, self.problems = self.problems, self._applied()
         self._tell_problems(before)
         self._guard_firewall()
+        self.parts.leases.keep(self._now())
         delay = RETRY_S if self.problems else RECONCILE_S
         self.timers.set("apply", self._now() + delay)
         if not self._ready:

@@ -43,5 +43,6 @@ def factory_reset(paths: Paths) -> None:
     reset_password(paths)
     try:
         atomic.remove(paths.events)
+        atomic.remove(paths.kept_leases)
     except OSError as error:
         raise not_saved(error) from error
