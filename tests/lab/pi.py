@@ -189,7 +189,7 @@ class Pi:
         ]  # fmt: skip
         for number, (fd, tap) in enumerate(zip(fds, self._taps, strict=True)):
             command += ["-netdev", f"tap,id=net{number},fd={fd}"]
-            command += ["-device", f"usb-net,netdev=net{number},mac={tap.mac}"]
+            command += ["-device", f"usb-net,id=nic{number},netdev=net{number},mac={tap.mac}"]
         if self.modem2_path is not None:
             socket = f"socket,id=usb0,path={self.modem2_path},server=on,wait=off"
             command += ["-chardev", socket]

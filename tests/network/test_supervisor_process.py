@@ -43,6 +43,7 @@ name = "cable"
 port = "eth1"
 address = "203.0.113.5/24"
 gateway = "203.0.113.1"
+probe = { enabled = false }
 """
 
 

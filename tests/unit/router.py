@@ -10,7 +10,7 @@ import queue
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from masqgate.contract import framing
@@ -22,6 +22,7 @@ from masqgate.contract.document import parse
 from masqgate.contract.errors import Problem
 from masqgate.contract.paths import Paths
 from masqgate.contract.status import Counters, Entry, Flow, Host, LinkState, LinkStatus, Reason
+from masqgate.core.health import Job
 from masqgate.core.messages import Message, Post, Stop
 from masqgate.desired.facts import Facts
 from masqgate.supervisor.parts import Parts
@@ -156,6 +157,16 @@ class FakeWatcher:
         self.configs.append(config)
 
 
+class FakeProber:
+    """Remembers what was last to be probed."""
+
+    def __init__(self) -> None:
+        self.jobs: dict[str, Job] = {}
+
+    def update(self, jobs: Iterable[Job]) -> None:
+        self.jobs = {job.name: job for job in jobs}
+
+
 class FakeDialer:
     """A dialer's end of the protocol on a real socket: tells its status, takes commands."""
 
@@ -226,6 +237,7 @@ class Router:
         self.applier = FakeApplier()
         self.services = FakeServices()
         self.watcher = FakeWatcher()
+        self.prober = FakeProber()
         self.dialers: dict[str, FakeDialer] = {}
         self.climb: Climb = lambda status: iter(())
         self.client = Client(self.paths.socket, DEADLINE_S)
@@ -280,6 +292,7 @@ class Router:
             applier=self.applier,
             dialers=dialers,
             watcher=self.watcher,
+            prober=self.prober,
             passwords=Passwords(
                 PasswordFile(self.paths.password),
                 LockoutFile(self.paths.lockout),

@@ -93,6 +93,11 @@ def test_the_first_uplink_in_the_configured_order_is_chosen_and_taken_back(tmp_p
     router.inbox.put(LinkReported(cable))
     until(lambda: router.client.status().active == "cable")
     dialer.tell(link())
+    until(lambda: router.client.status().uplinks[0].state is LinkState.UP)
+    assert router.client.status().active == "cable"
+    assert "traffic returns in" in router.client.status().uplinks[0].health.unused
+    router.clock.added_s += 31
+    router.inbox.put(NetworkChanged())
     until(lambda: router.client.status().active == "modem1")
     dialer.tell(link(state=LinkState.WAITING))
     until(lambda: router.client.status().active == "cable")

@@ -33,6 +33,8 @@ def parser() -> argparse.ArgumentParser:
     commands = root.add_subparsers(title="commands", metavar="COMMAND", required=True)
     status = _verb(commands, "status", verbs.status, "tell the state of the router")
     status.add_argument("--json", action="store_true", help="as JSON, for programs")
+    uplinks = _verb(commands, "uplinks", verbs.uplinks, "tell how each uplink is, in their order")
+    uplinks.add_argument("--json", action="store_true", help="as JSON, for programs")
     for name, verb, text in (
         ("connect", verbs.connect, "bring an uplink up, now"),
         ("disconnect", verbs.disconnect, "hang up, and stay down until 'connect'"),

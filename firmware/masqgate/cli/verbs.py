@@ -30,6 +30,16 @@ def status(client: Client, wanted: argparse.Namespace) -> int:
     return GOOD
 
 
+def uplinks(client: Client, wanted: argparse.Namespace) -> int:
+    """Tell how the uplinks are, in their order."""
+    status = client.status()
+    if wanted.json:
+        print(to_json(status.uplinks).decode())
+    else:
+        _print(words.uplinks_lines(status))
+    return GOOD
+
+
 def connect(client: Client, wanted: argparse.Namespace) -> int:
     """Bring an uplink up."""
     client.connect(wanted.uplink)

@@ -16,6 +16,7 @@ MOST_UPLINKS = 8
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9]{0,9}\Z")]
 Text = Annotated[str, Meta(max_length=128)]
 Seconds = Annotated[int, Meta(ge=1, le=86_400)]
+Hold = Annotated[int, Meta(ge=0, le=86_400)]  # seconds an uplink is well until traffic returns
 
 AuthMethod = Literal["pap", "chap", "mschapv2"]
 DialMode = Literal["always", "manual", "off"]
@@ -46,6 +47,17 @@ class Lan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         return IPv4Interface(self.address)
 
 
+class Probe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How an uplink is found to be dead although its link is up: ICMP echo (RFC 792)."""
+
+    enabled: bool = True
+    targets: Annotated[tuple[Text, ...], Meta(max_length=4)] = ()  # none: an Ethernet's gateway
+    interval_s: Annotated[int, Meta(ge=1, le=3600)] = 10
+    down_after: Annotated[int, Meta(ge=1, le=100)] = 3  # probes in a row without an answer
+    up_after: Annotated[int, Meta(ge=1, le=100)] = 3  # answered probes in a row
+    bytes_per_day: Annotated[int, Meta(ge=0, le=1_000_000_000)] = 0  # 0: as many as it takes
+
+
 class Modem(
     msgspec.Struct,
     frozen=True,
@@ -72,6 +84,8 @@ class Modem(
     pin: Secret = Secret()
     mtu: Annotated[int, Meta(ge=296, le=1500)] = 1500  # bytes
     echo_interval_s: Seconds = 10  # LCP echo (RFC 1661, section 5.8); four lost: the line is dead
+    hold_s: Hold = 30
+    probe: Probe = Probe()
 
 
 class Ethernet(
@@ -90,6 +104,8 @@ class Ethernet(
     address: str = "dhcp"  # or a static address with prefix
     gateway: str = ""  # with a static address
     dns: Annotated[tuple[Text, ...], Meta(max_length=8)] = ()  # with a static address
+    hold_s: Hold = 30
+    probe: Probe = Probe()
 
 
 Uplink = Modem | Ethernet

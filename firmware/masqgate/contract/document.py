@@ -120,6 +120,9 @@ def _table(path: str, value: Any, kind: type[msgspec.Struct]) -> list[Problem]:
             if field.required:
                 problems.append(Problem(where, "missing", "This value is missing."))
             continue
+        if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
+            problems += _table(where, value[field.encode_name], field.type)
+            continue
         try:
             convert(value[field.encode_name], field.type)
         except msgspec.ValidationError as error:

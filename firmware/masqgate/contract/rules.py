@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
-from .config import Config, Ethernet, Lan, Modem
+from .config import Config, Ethernet, Lan, Modem, Probe
 from .errors import Problem
 from .secret import Secret
 
@@ -18,6 +18,7 @@ _PORT = re.compile(
 _INTERFACE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,14}")
 _APN = re.compile(r"[A-Za-z0-9.-]+")
 _PIN = re.compile(r"[0-9]{4,8}")
+PROBE_BYTES = 72  # one probe and its answer: twice IPv4 (20), ICMP (8), data (8)
 OURS = ("lo", "br0", "all", "default")  # the last two stand for every interface in /proc/sys
 
 
@@ -29,6 +30,7 @@ def check(config: Config) -> list[Problem]:
     for index, link in enumerate(config.uplink):
         path = f"uplink[{index}]"
         problems += _modem(path, link) if isinstance(link, Modem) else _ethernet(path, link)
+        problems += _probe(f"{path}.probe", link.probe)
         if link.name in seen:
             text = f"The name '{link.name}' is used twice."
             problems.append(Problem(f"{path}.name", "duplicate", text, "Choose another name."))
@@ -154,6 +156,24 @@ def _ethernet(path: str, link: Ethernet) -> Iterator[Problem]:
         if where.endswith("gateway") and address not in interface.network:
             text = f"{address} is not in {interface.network}."
             yield Problem(where, "outside_network", text, "The gateway is a neighbour.")
+
+
+def _probe(path: str, probe: Probe) -> Iterator[Problem]:
+    for index, text in enumerate(probe.targets):
+        try:
+            address = IPv4Address(text)
+        except ValueError:
+            problem = f"'{text}' is not an IPv4 address."
+            hint = "Names are not asked for: a probe must not depend on DNS."
+            yield Problem(f"{path}.targets[{index}]", "bad_address", problem, hint)
+            continue
+        if address.is_multicast or address.is_loopback or address.is_unspecified:
+            problem = f"{address} is not the address of a host on the way to the Internet."
+            yield Problem(f"{path}.targets[{index}]", "not_a_host", problem)
+    if probe.bytes_per_day and probe.bytes_per_day < PROBE_BYTES:
+        text = f"One probe costs {PROBE_BYTES} bytes, there and back."
+        hint = "0 means no limit; enabled = false means no probes."
+        yield Problem(f"{path}.bytes_per_day", "too_small", text, hint)
 
 
 def _overlaps(config: Config) -> Iterator[Problem]:

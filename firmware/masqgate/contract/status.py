@@ -38,6 +38,17 @@ class Counters(msgspec.Struct, frozen=True):
     tx_bytes: int = 0
 
 
+class LinkHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """How an uplink is beyond its link, as the supervisor's probes show it."""
+
+    verdict: Literal["", "unknown", "good", "bad", "link_only"] = ""  # empty: the link is not up
+    text: str = ""
+    probed_at: float | None = None  # Unix time of the last probe
+    rtt_ms: float | None = None  # of the last probe that was answered
+    spent_bytes: int = 0  # on probes, in this day of the budget
+    unused: str = ""  # why it does not carry the traffic; empty: it does
+
+
 class LinkStatus(msgspec.Struct, frozen=True, kw_only=True):
     """One uplink, as its dialer (or the Ethernet watcher) tells it.
 
@@ -65,6 +76,7 @@ class LinkStatus(msgspec.Struct, frozen=True, kw_only=True):
     signal_dbm: int | None = None
     operator: str = ""
     resets: dict[str, int] = {}  # steps of the recovery ladder taken, by cause
+    health: LinkHealth = LinkHealth()  # the supervisor's; dialer and watcher do not tell it
 
 
 class Host(msgspec.Struct, frozen=True, kw_only=True):

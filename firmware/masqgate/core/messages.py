@@ -11,6 +11,8 @@ from masqgate.contract.dialer import Report
 from masqgate.contract.errors import MasqgateError
 from masqgate.contract.status import LinkStatus
 
+from .health import Job, Outcome
+
 Answer = Callable[[Any], None]  # takes the call's result, or the MasqgateError
 
 
@@ -63,6 +65,14 @@ class LinkReported:
 
 
 @dataclass(frozen=True)
+class Probed:
+    """A probe of an uplink was answered, or not."""
+
+    job: Job
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
 class NetworkChanged:
     """The kernel's links, addresses or routes changed."""
 
@@ -106,6 +116,7 @@ Message = (
     | DialerReported
     | DialerLost
     | LinkReported
+    | Probed
     | NetworkChanged
     | PasswordChecked
     | PasswordHashed

@@ -1,4 +1,4 @@
-"""Which uplink carries the traffic, and what is told of one that nobody has reported on."""
+"""What is told of an uplink that nobody has reported on, and which one is to dial."""
 
 from __future__ import annotations
 
@@ -8,15 +8,6 @@ from masqgate.contract.codec import convert
 from masqgate.contract.config import Config, Ethernet, Modem
 from masqgate.contract.errors import MasqgateError
 from masqgate.contract.status import LinkState, LinkStatus, Reason
-
-
-def choose(config: Config, links: Mapping[str, LinkStatus]) -> str:
-    """Return the first uplink, in the configured order, that is up; '' if none is."""
-    for uplink in config.uplink:
-        link = links.get(uplink.name)
-        if link is not None and link.state is LinkState.UP and link.address:
-            return uplink.name
-    return ""
 
 
 def dialing(config: Config, name: str) -> Modem:

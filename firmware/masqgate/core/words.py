@@ -92,8 +92,34 @@ def link_lines(link: LinkStatus, at: float, *, active: bool) -> list[str]:
         lines += _row("Address", f"{link.address} on {link.interface}{peer}")
     if link.dns:
         lines += _row("Servers", "DNS " + ", ".join(link.dns))
-    lines += _call(link)
+    lines += [*_health(link), *_call(link)]
     return lines
+
+
+def uplinks_lines(status: Status) -> list[str]:
+    """Describe the uplinks in their order: how each is, and why it is not used."""
+    if not status.uplinks:
+        return ["No uplink is configured."]
+    lines: list[str] = []
+    for number, link in enumerate(status.uplinks, 1):
+        mark = ", carries the traffic" if link.name == status.active else ""
+        address = f" with {link.address}" if link.address else ""
+        lines.append(f"{number}. {link.name} ({link.kind}): {_STATES[link.state]}{address}{mark}")
+        lines += _row("Why", _reason(link.reason))
+        lines += _health(link)
+        if link.health.probed_at is not None:
+            ago = duration(status.at - link.health.probed_at)
+            spent = f"; {size(link.health.spent_bytes)} for probes today"
+            lines += _row("Probe", f"the last one {ago} ago{spent}")
+    return lines
+
+
+def _health(link: LinkStatus) -> Iterator[str]:
+    verdicts = {"good": "well. ", "bad": "DEAD BEYOND THE LINK. "}
+    if link.health.text:
+        yield from _row("Health", verdicts.get(link.health.verdict, "") + link.health.text)
+    if link.health.unused:
+        yield from _row("Not used", link.health.unused)
 
 
 def _call(link: LinkStatus) -> Iterator[str]:

@@ -9,7 +9,8 @@ from ..contract.status import LinkStatus
 from .ethernet import Lease
 
 BRIDGE = "br0"
-ROUTE_PROTOCOL = 77  # marks the routes that are ours; no other route is touched
+ROUTE_PROTOCOL = 77  # marks the routes and rules that are ours; no others are touched
+UPLINK_TABLE = 7701  # routing table, and priority of its rule, of the first uplink
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import msgspec
 
-from ..contract.config import Config, Ethernet
-from ..contract.status import LinkState
+from ..contract.config import Config, Ethernet, Uplink
+from ..contract.status import LinkState, LinkStatus
 from .addresses import ipv4
 from .ethernet import Lease, lease_network, static_lease, usable
-from .facts import BRIDGE, Facts, active_uplink, interface_of
+from .facts import BRIDGE, UPLINK_TABLE, Facts, active_uplink, interface_of
 from .sysctls import (
     FORWARDING,
     global_sysctls,
@@ -20,6 +20,7 @@ from .sysctls import (
 )
 
 DEFAULT = "0.0.0.0/0"
+MAIN = 254  # RT_TABLE_MAIN
 
 
 class Address(msgspec.Struct, frozen=True, order=True):
@@ -36,6 +37,16 @@ class Route(msgspec.Struct, frozen=True, order=True):
     destination: str
     interface: str
     gateway: str = ""  # empty: a point-to-point link
+    table: int = MAIN
+
+
+class Rule(msgspec.Struct, frozen=True, order=True):
+    """An IPv4 routing rule of ours (protocol 77): who goes by another table than the main one."""
+
+    priority: int
+    table: int
+    source: str = ""  # one address; empty: every source
+    destination: str = ""  # a network; empty: every destination
 
 
 class Sysctl(msgspec.Struct, frozen=True, order=True):
@@ -55,6 +66,7 @@ class Network(msgspec.Struct, frozen=True):
     owned: tuple[str, ...]  # interfaces that have no IPv4 address but those above
     routes: tuple[Route, ...]
     sysctls: tuple[Sysctl, ...]
+    rules: tuple[Rule, ...] = ()
 
 
 class Actual(msgspec.Struct, frozen=True):
@@ -67,6 +79,7 @@ class Actual(msgspec.Struct, frozen=True):
     addresses: frozenset[Address]
     routes: frozenset[Route]  # only ours (protocol 77)
     sysctls: dict[str, str]  # of those that were asked for; what is missing is not there
+    rules: frozenset[Rule] = frozenset()  # only ours (protocol 77)
 
 
 class CreateBridge(msgspec.Struct, frozen=True):
@@ -122,6 +135,18 @@ class RemoveRoute(msgspec.Struct, frozen=True):
     route: Route
 
 
+class AddRule(msgspec.Struct, frozen=True):
+    """Add one of our rules."""
+
+    rule: Rule
+
+
+class RemoveRule(msgspec.Struct, frozen=True):
+    """Remove one of our rules."""
+
+    rule: Rule
+
+
 class SetSysctl(msgspec.Struct, frozen=True):
     """Write a value under /proc/sys."""
 
@@ -130,7 +155,7 @@ class SetSysctl(msgspec.Struct, frozen=True):
 
 Change = (
     CreateBridge | PinAddress | SetMaster | SetUp | AddAddress | RemoveAddress | AddRoute
-    | RemoveRoute | SetSysctl
+    | RemoveRoute | AddRule | RemoveRule | SetSysctl
 )  # fmt: skip
 
 
@@ -152,7 +177,7 @@ def network(config: Config, facts: Facts) -> Network:
         uplinks=tuple(sorted(port for port, link in outside.items() if link.enabled)),
         addresses=tuple(addresses),
         owned=(BRIDGE, *members, *sorted(outside)),
-        routes=tuple(_routes(config, facts)),
+        routes=(*_routes(config, facts), *_ways(config, facts)),
         sysctls=tuple(
             Sysctl(path, value)
             for path, value in (
@@ -162,6 +187,7 @@ def network(config: Config, facts: Facts) -> Network:
                 *uplink_sysctls(interface_of(link) for link in config.uplink),
             )
         ),
+        rules=tuple(_rules(config, facts)),
     )
 
 
@@ -220,12 +246,49 @@ def _routes(config: Config, facts: Facts) -> Iterator[Route]:
     yield Route(DEFAULT, link.interface or interface_of(uplink), gateway)
 
 
+def _up(config: Config, facts: Facts) -> Iterator[tuple[int, Uplink, LinkStatus]]:
+    """The uplinks that are up, each with its table."""
+    for index, uplink in enumerate(config.uplink):
+        link = facts.link(uplink.name)
+        if link is not None and link.state is LinkState.UP and ipv4(link.address):
+            yield UPLINK_TABLE + index, uplink, link
+
+
+def _ways(config: Config, facts: Facts) -> Iterator[Route]:
+    """A table for each uplink that is up: what has its address as the source goes by it.
+
+    Probes do, whether it carries the traffic or not; and for their answers the strict reverse
+    path check (RFC 3704) finds the way that they came. Nothing else ends up here.
+    """
+    for table, uplink, link in _up(config, facts):
+        interface = link.interface or interface_of(uplink)
+        gateway = ipv4(link.peer) if isinstance(uplink, Ethernet) else ""
+        if isinstance(uplink, Ethernet):
+            lease = _lease(uplink, config, facts)
+            if not gateway or lease is None or _takes_from_others(lease, uplink, facts):
+                continue
+            if lease.prefix < 32:
+                yield Route(str(lease_network(lease)), interface, table=table)
+        yield Route(DEFAULT, interface, gateway, table)
+
+
+def _rules(config: Config, facts: Facts) -> Iterator[Rule]:
+    up = [(table, link) for table, _, link in _up(config, facts)]
+    if up:  # a LAN host that speaks to an uplink's address is answered on the LAN
+        lan = str(config.lan.interface.network)
+        yield Rule(UPLINK_TABLE - 1, MAIN, destination=lan)
+    for table, link in up:
+        yield Rule(table, table, source=ipv4(link.address))
+
+
 def diff(wanted: Network, actual: Actual) -> tuple[Change, ...]:
     """The changes, in order, that bring what is there to what is wanted; empty if it is so."""
     return (
         *_bridge_changes(wanted, actual),
         *_address_changes(wanted, actual),
         *_route_changes(wanted, actual),
+        *(RemoveRule(rule) for rule in sorted(actual.rules - set(wanted.rules))),
+        *(AddRule(rule) for rule in wanted.rules if rule not in actual.rules),
         *(
             SetSysctl(sysctl)
             for sysctl in wanted.sysctls
@@ -263,8 +326,8 @@ def _address_changes(wanted: Network, actual: Actual) -> Iterator[Change]:
 def _route_changes(wanted: Network, actual: Actual) -> Iterator[Change]:
     new = [route for route in wanted.routes if route not in actual.routes]
     # A new route takes the place of the old one to the same destination, without a gap.
-    replaced = {route.destination for route in new if route.interface in actual.links}
+    replaced = {(r.table, r.destination) for r in new if r.interface in actual.links}
     for route in sorted(actual.routes - set(wanted.routes)):
-        if route.destination not in replaced:
+        if (route.table, route.destination) not in replaced:
             yield RemoveRoute(route)
     yield from (AddRoute(route) for route in new)

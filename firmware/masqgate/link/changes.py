@@ -7,7 +7,7 @@ import msgspec
 from ..contract.dialer import DialerConfig
 
 # Fields that matter only while the modem is prepared and dials, or not to the call at all.
-NEXT_CALL = frozenset({"name", "mode", "dial", "init", "dial_timeout_s", "pin"})
+NEXT_CALL = frozenset({"name", "mode", "dial", "init", "dial_timeout_s", "pin", "hold_s", "probe"})
 
 
 def must_redial(old: DialerConfig, new: DialerConfig) -> bool:

@@ -21,6 +21,7 @@ from masqgate.system.history import History
 from masqgate.system.kept_leases import KeptLeases
 from masqgate.system.ladder import climb
 from masqgate.system.password import LockoutFile, PasswordFile, Worker
+from masqgate.system.prober import Prober
 from masqgate.system.server import Server, web_uid
 from masqgate.system.services import Systemd
 from masqgate.system.store import Store
@@ -58,6 +59,7 @@ def serve(paths: Paths, inbox: queue.SimpleQueue[Message]) -> None:
     watcher = EthernetWatcher(
         store.load().config, lambda status: inbox.put(LinkReported(status)), paths, services
     )
+    prober = Prober(inbox.put)
     passwords = Passwords(
         PasswordFile(paths.password), LockoutFile(paths.lockout), hashing, clock, inbox.put
     )
@@ -68,6 +70,7 @@ def serve(paths: Paths, inbox: queue.SimpleQueue[Message]) -> None:
         applier=Applier(paths, services),
         dialers=dialers,
         watcher=watcher,
+        prober=prober,
         passwords=passwords,
         self_test=SelfTest(lambda status: climb(status, Targets()), testing, inbox.put),
         clock=clock,
@@ -79,7 +82,7 @@ def serve(paths: Paths, inbox: queue.SimpleQueue[Message]) -> None:
     try:
         supervisor.run()
     finally:
-        for part in (server, monitor, watcher, dialers, hashing, testing):
+        for part in (server, monitor, watcher, prober, dialers, hashing, testing):
             part.close()
 
 

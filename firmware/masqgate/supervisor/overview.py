@@ -40,7 +40,8 @@ def overview(supervisor: Supervisor) -> Status:
 
 
 def _counted(supervisor: Supervisor, link: LinkStatus) -> LinkStatus:
-    """A link with its counters; a modem's dialer has told them already."""
+    """A link with health and counters; a modem's dialer has told the latter already."""
+    link = supervisor.choosing.told(link)
     if link.kind != "ethernet" or link.state is not LinkState.UP:
         return link
     counters = supervisor.parts.applier.counters(link.interface)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,6 +10,7 @@ from masqgate.contract.config import Config, Modem
 from masqgate.contract.dialer import Command
 from masqgate.contract.errors import Problem
 from masqgate.contract.status import Counters, Flow, Host
+from masqgate.core.health import Job
 from masqgate.desired.facts import Facts
 from masqgate.system.clock import Clock
 from masqgate.system.heartbeat import Heartbeat
@@ -66,6 +67,13 @@ class Watching(Protocol):
         """Take over another configuration."""
 
 
+class Probing(Protocol):
+    """Sends the probes; see `system/prober.py`."""
+
+    def update(self, jobs: Iterable[Job]) -> None:
+        """Probe for these, and for no others."""
+
+
 @dataclass(frozen=True)
 class Parts:
     """Everything around the supervisor's decisions."""
@@ -76,6 +84,7 @@ class Parts:
     applier: Applying
     dialers: Dialing
     watcher: Watching
+    prober: Probing
     passwords: Passwords
     self_test: SelfTest
     clock: Clock

@@ -25,6 +25,7 @@ from masqgate.core.messages import (
     NetworkChanged,
     PasswordChecked,
     PasswordHashed,
+    Probed,
     SelfTestStepped,
     Stop,
 )
@@ -33,6 +34,7 @@ from masqgate.core.timers import Timers
 from masqgate.desired.facts import Facts
 
 from .calls import Calls
+from .choosing import Choosing
 from .configuring import TIMER, Configuring
 from .parts import Parts
 
@@ -53,7 +55,6 @@ class Supervisor:
         self.inbox = inbox
         self.config = Config()
         self.links: dict[str, LinkStatus] = {}
-        self.active = ""
         self.ports: tuple[str, ...] = ()  # Ethernet interfaces, as of the last apply
         self.firewall: Literal["open", "closed", "failed"] = "closed"
         self.problems: tuple[Problem, ...] = ()
@@ -64,9 +65,15 @@ class Supervisor:
         self._settling: set[str] = set()
         self._ready = False
         self.configuring = Configuring(self)
+        self.choosing = Choosing(self)
         self.calls = Calls(self)
         parts.passwords.record = lambda code, text, level: self.record("system", code, text, level)
         parts.passwords.changed = self.apply_soon
+
+    @property
+    def active(self) -> str:
+        """The uplink that carries the traffic; empty: none."""
+        return self.choosing.active
 
     def start(self) -> None:
         """Load the configuration and look for what a supervisor before this one left."""
@@ -151,6 +158,8 @@ class Supervisor:
         self.parts.leases.keep(self._now())
         delay = RETRY_S if self.problems else RECONCILE_S
         self.timers.set("apply", self._now() + delay)
+        if self.choosing.again_at is not None:
+            self.timers.at_latest("apply", self.choosing.again_at)
         if not self._ready:
             self._ready = True
             self.parts.heartbeat.ready()
@@ -221,6 +230,9 @@ class Supervisor:
                 self._told(status.name, status)
             case DialerLost(name=name):
                 self.timers.set(f"lost {name}", self._now() + LOST_S)
+            case Probed():
+                if self.choosing.probed(message):
+                    self.apply_soon()
             case NetworkChanged():
                 self.apply_soon(DEBOUNCE_S)
             case PasswordChecked() | PasswordHashed() | HashingFailed():
@@ -252,7 +264,7 @@ class Supervisor:
 
     def _applied(self) -> tuple[Problem, ...]:
         """Choose the uplink, and apply; never raises."""
-        self._choose()
+        self.choosing.choose()
         try:
             self.ports = self.parts.applier.ports()
             facts = Facts(
@@ -266,16 +278,6 @@ class Supervisor:
             log.exception("applying the desired state failed")
             text = "The desired state could not be applied."
             return (Problem("firewall", "internal", text, "The system log tells more."),)
-
-    def _choose(self) -> None:
-        chosen = uplinks.choose(self.config, self.links)
-        if chosen == self.active:
-            return
-        self.active = chosen
-        text = f"Traffic goes through {chosen}." if chosen else "No uplink is up."
-        self.record("system", "uplink_chosen", text)
-        log.info("%s", text)
-        self.parts.heartbeat.status(text)
 
     def _guard_firewall(self) -> None:
         """Close the firewall if its rules could not be put in force."""

@@ -8,7 +8,7 @@ import select
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from ipaddress import IPv4Interface
+from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -22,13 +22,16 @@ from ..desired.network import (
     AddAddress,
     Address,
     AddRoute,
+    AddRule,
     Change,
     CreateBridge,
     Network,
     PinAddress,
     RemoveAddress,
     RemoveRoute,
+    RemoveRule,
     Route,
+    Rule,
     SetMaster,
     SetSysctl,
     SetUp,
@@ -40,7 +43,6 @@ SYS_NET = Path("/sys/class/net")
 SETTLE_S = 0.2  # a burst of changes is told once
 _IFF_UP = 1
 _ARPHRD_ETHER = 1
-_MAIN_TABLE = 254
 _SCOPE_LINK = 253
 _ONLINK = 4  # RTNH_F_ONLINK
 _NO_PREFIX_ROUTE = 0x200  # IFA_F_NOPREFIXROUTE
@@ -89,6 +91,7 @@ class Kernel:
             addresses=frozenset(self._addresses(names)),
             routes=frozenset(self._routes(names)),
             sysctls=dict(_sysctls(wanted)),
+            rules=frozenset(self._rules()),
         )
 
     def change(self, change: Change) -> None:
@@ -108,6 +111,8 @@ class Kernel:
             self._address("add" if isinstance(change, AddAddress) else "del", change.address)
         elif isinstance(change, AddRoute | RemoveRoute):
             self._route("replace" if isinstance(change, AddRoute) else "del", change.route)
+        elif isinstance(change, AddRule | RemoveRule):
+            self._rule("add" if isinstance(change, AddRule) else "del", change.rule)
         elif isinstance(change, SetSysctl):
             (PROC_SYS / change.sysctl.path).write_text(change.sysctl.value)
 
@@ -121,13 +126,27 @@ class Kernel:
 
     def _routes(self, names: dict[int, str]) -> Iterator[Route]:
         for message in self._ipr.get_routes(family=socket.AF_INET):
-            if message["proto"] != ROUTE_PROTOCOL or message["table"] != _MAIN_TABLE:
+            if message["proto"] != ROUTE_PROTOCOL:
                 continue
+            table = message.get_attr("RTA_TABLE") or message["table"]
             target = message.get_attr("RTA_DST")
             yield Route(
                 f"{target}/{message['dst_len']}" if target else DEFAULT,
                 names.get(message.get_attr("RTA_OIF"), "?"),
                 message.get_attr("RTA_GATEWAY") or "",
+                table,
+            )
+
+    def _rules(self) -> Iterator[Rule]:
+        for message in self._ipr.get_rules(family=socket.AF_INET):
+            if message.get_attr("FRA_PROTOCOL") != ROUTE_PROTOCOL:
+                continue
+            target = message.get_attr("FRA_DST")
+            yield Rule(
+                message.get_attr("FRA_PRIORITY") or 0,
+                message.get_attr("FRA_TABLE") or message["table"],
+                message.get_attr("FRA_SRC") or "",
+                f"{target}/{message['dst_len']}" if target else "",
             )
 
     def _address(self, verb: str, address: Address) -> None:
@@ -154,7 +173,20 @@ class Kernel:
             dst=route.destination,
             oif=self._index(route.interface),
             proto=ROUTE_PROTOCOL,
+            table=route.table,
             **way,
+        )
+
+    def _rule(self, verb: str, rule: Rule) -> None:
+        match: dict[str, Any] = {}
+        if rule.source:
+            match = {"src": rule.source, "src_len": 32}
+        if rule.destination:
+            network = IPv4Network(rule.destination)
+            address = str(network.network_address)
+            match |= {"dst": address, "dst_len": network.prefixlen}
+        self._ipr.rule(
+            verb, table=rule.table, priority=rule.priority, protocol=ROUTE_PROTOCOL, **match
         )
 
     def _index(self, name: str) -> int:

@@ -30,12 +30,24 @@ class Pong:
 
 
 def ping(
-    address: str, size: int = 56, *, attempts: int = ATTEMPTS, wait_s: float = WAIT_S
+    address: str,
+    size: int = 56,
+    *,
+    attempts: int = ATTEMPTS,
+    wait_s: float = WAIT_S,
+    way: tuple[str, str] | None = None,
 ) -> Pong:
-    """Ask an address until it answers once; never raises. Packets are not fragmented."""
+    """Ask an address until it answers once; never raises. Packets are not fragmented.
+
+    `way`: the interface, and the source address, that they have to leave by.
+    """
     try:
         with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as sock:
             sock.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _PMTUDISC_DO)
+            if way is not None:
+                interface, source = way
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode())
+                sock.bind((source, 0))
             sock.connect((address, 0))
             return _ask(sock, size, attempts, wait_s)
     except PermissionError:
