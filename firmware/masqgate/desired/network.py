@@ -324,7 +324,12 @@ def _address_changes(wanted: Network, actual: Actual) -> Iterator[Change]:
 
 
 def _route_changes(wanted: Network, actual: Actual) -> Iterator[Change]:
-    new = [route for route in wanted.routes if route not in actual.routes]
+    new = [
+        route
+        for route in wanted.routes
+        # An interface that is gone is one problem, not two: the main table tells of it.
+        if route not in actual.routes and (route.table == MAIN or route.interface in actual.links)
+    ]
     # A new route takes the place of the old one to the same destination, without a gap.
     replaced = {(r.table, r.destination) for r in new if r.interface in actual.links}
     for route in sorted(actual.routes - set(wanted.routes)):
