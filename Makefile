@@ -11,7 +11,7 @@ DEBIAN = $(shell cat image/packages-host.txt tests/lab/packages-host.txt tests/p
 PYTEST := $(BIN)/pytest
 
 .NOTPARALLEL:
-.PHONY: help run test check lint types unit network system browser image release lock flash console box lab bench venv packages clean
+.PHONY: help run test check lint types unit network system browser image release lock flash console box lab bench powercut venv packages clean
 
 help: ## show this list
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -70,6 +70,9 @@ lab: venv ## tell the running lab: make lab DO=cut; DO=help lists more
 
 bench: packages venv image ## figures of the booted image, as a table
 	$(SUDO) $(BIN)/python -m tests.bench --image $(IMAGE)
+
+powercut: packages venv image ## power cuts: record, replay every write, start some states (an hour)
+	$(SUDO) $(BIN)/python -m tests.powercut --image $(IMAGE)
 
 venv: $(VENV)/stamp
 

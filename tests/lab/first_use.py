@@ -19,12 +19,12 @@ PAUSE_S = 2.0
 def set_up(console: Console) -> None:
     """Set the password, without which nothing passes, and apply the lab's configuration."""
     typed = shlex.quote(PASSWORD)
-    _insist(console, rf"printf '%s\n' {typed} {typed} | masqgate password set")
+    insist(console, rf"printf '%s\n' {typed} {typed} | masqgate password set")
     console.put("/tmp/lab.toml", CONFIG.read_bytes())
-    _insist(console, "masqgate config apply /tmp/lab.toml")
+    insist(console, "masqgate config apply /tmp/lab.toml")
 
 
-def _insist(console: Console, command: str) -> None:
+def insist(console: Console, command: str) -> None:
     """Run a command until the supervisor is there to answer; LabError if it is refused."""
     end = time.monotonic() + DEADLINE_S
     while True:

@@ -26,6 +26,7 @@ LAN_MAC = "02:4d:47:50:49:00"
 WAN_MAC = "02:4d:47:50:49:01"
 UBOOT = "u-boot.bin"
 DEVICE_TREE = "bcm2837-rpi-3-b.dtb"
+CARD, WRITES = "card.img", "writes.log"  # in the folder of a recording
 START_S = 30.0
 # The board has four cores, and U-Boot lets three of them run idle in a loop: with fewer on the
 # host, one thread for all four boots sooner than four that wait for one another.
@@ -112,6 +113,7 @@ class Pi:
         self.modem2_path = state.folder / "usb-serial" if modem2 else None
         self.console_path = state.folder / "uart1"
         self.card = work / "card.img"
+        self.record: Path | None = None  # folder for card and log; see `start`
         self.starts = 0
         self._monitor = state.folder / "qmp"
         self._processes = processes
@@ -135,11 +137,19 @@ class Pi:
         copy_sparse(self.card, path)
 
     def start(self) -> None:
-        """Switch the power on; LabError if QEMU does not start."""
+        """Switch the power on; LabError if QEMU does not start.
+
+        With a folder `record`, the card as it is now is kept there (`card.img`), and what is
+        written to it is logged (`writes.log`, in the format of dm-log-writes).
+        """
         if self.running:
             return
         if not self.card.exists():
             self.new_card()
+        if self.record is not None:
+            self.record.mkdir(parents=True, exist_ok=True)
+            self.keep_card(self.record / CARD)
+            (self.record / WRITES).write_bytes(b"")
         fds = [tap.namespace.open_tap(tap.device) for tap in self._taps]
         try:
             qemu = self._processes.start("qemu", self._command(fds), fds=fds)
@@ -176,12 +186,18 @@ class Pi:
         """Run any command of QEMU's monitor."""
         return qmp.execute(self._monitor, command, **arguments)
 
+    def _drive(self) -> str:
+        if self.record is None:
+            return f"if=sd,format=raw,file={self.card}"
+        log = f"log.driver=file,log.filename={self.record / WRITES}"
+        return f"if=sd,driver=blklogwrites,file.driver=file,file.filename={self.card},{log}"
+
     def _command(self, fds: Sequence[int]) -> list[str]:
         command = [
             "qemu-system-aarch64", "-M", "raspi3b", "-display", "none", "-nodefaults",
             "-accel", f"tcg,thread={'multi' if MANY_CORES else 'single'}",
             "-kernel", str(self.image.uboot), "-dtb", str(self.image.device_tree),
-            "-drive", f"if=sd,format=raw,file={self.card}",
+            "-drive", self._drive(),
             "-chardev", f"socket,id=uart0,path={self.modem_path},server=on,wait=off",
             "-chardev", f"socket,id=uart1,path={self.console_path},server=on,wait=off",
             "-serial", "chardev:uart0", "-serial", "chardev:uart1",

@@ -374,5 +374,19 @@ def test_no_byte_from_a_modem_can_stop_the_boot_loader():
 def test_the_initramfs_starts_programs_of_the_root_by_their_whole_path():
     script = (IMAGE / "initramfs/init").read_text()
     programs = re.findall(r"chroot /root (\S+?)[\s\"]", script)
-    assert programs == ["/usr/sbin/e2fsck"]
+    assert programs == ["/usr/sbin/e2fsck", "/usr/bin/python3"]
     assert "e2fsck" in read_list(IMAGE / "commands.txt")
+
+
+def test_the_initramfs_mends_a_torn_superblock_before_it_repairs_what_is_left():
+    """As the replay of power cuts does: tests/powercut/judge.py."""
+    script = (IMAGE / "initramfs/init").read_text()
+    steps = (
+        "$fsck -p",
+        "/usr/lib/masqgate/superblock.py",
+        "$fsck -f -y",
+        "mount -t ext4 -o noatime",
+    )
+    places = [script.index(step) for step in steps]
+    assert places == sorted(places)
+    assert (OVERLAY / "usr/lib/masqgate/superblock.py").is_file()

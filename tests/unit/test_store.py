@@ -7,7 +7,7 @@ import errno
 import os
 import stat
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,8 +15,9 @@ from masqgate.contract.config import Config, Lan, System
 from masqgate.contract.document import render
 from masqgate.contract.errors import MasqgateError
 from masqgate.contract.paths import Paths
-from masqgate.system import atomic
+from masqgate.system import atomic, offline
 from masqgate.system import store as store_module
+from masqgate.system.password import PasswordFile
 from masqgate.system.store import Store
 from msgspec.structs import replace
 
@@ -322,3 +323,64 @@ def test_the_mode_does_not_depend_on_the_umask(tmp_path: Path) -> None:
 
 def test_lan_default_is_what_the_factory_documents() -> None:
     assert Config().lan == Lan()
+
+
+def test_a_power_cut_in_the_first_save_leaves_the_factorys_configuration_or_the_new_one(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a word of a configuration that is missing: there was none."""
+    store = Store(paths)
+    staged = store.stage(named("new"), store.load().config)
+    seen: list[tuple[str, str, int]] = []
+    commit = atomic.Staged.commit
+
+    def look(file: atomic.Staged) -> None:
+        commit(file)
+        loaded = Store(paths).load()
+        seen.append((loaded.origin, loaded.config.system.hostname, len(loaded.warnings)))
+
+    monkeypatch.setattr(atomic.Staged, "commit", look)
+    staged.commit()
+    assert seen == [("saved", "new", 0)] * 2
+    assert store.previous().system.hostname == "factory"
+
+
+def test_a_factory_reset_that_a_power_cut_interrupts_is_finished_at_the_next_start(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cut after each change of a file."""
+
+    class PowerCut(BaseException):
+        pass
+
+    def count_down(left: list[int], function: Callable[..., None]) -> Callable[..., None]:
+        def changed(*arguments: object) -> None:
+            if left[0] == 0:
+                raise PowerCut
+            left[0] -= 1
+            function(*arguments)
+
+        return changed
+
+    commit, remove = atomic.Staged.commit, atomic.remove
+    for steps in range(1, 20):
+        offline.save(paths, named("before"))
+        offline.save(paths, named("secret"))
+        PasswordFile(paths.password).write("scrypt$secret")
+        atomic.write(paths.events, b"secret\n")
+        left = [steps]
+        finished = False
+        with monkeypatch.context() as patched, contextlib.suppress(PowerCut):
+            patched.setattr(atomic.Staged, "commit", count_down(left, commit))
+            patched.setattr(atomic, "remove", count_down(left, remove))
+            offline.factory_reset(paths)
+            finished = True
+        assert offline.finish_reset(paths) is not finished
+        assert Store(paths).load().config.system.hostname == "factory"
+        kept = [path.read_text() for path in paths.data.rglob("*") if path.is_file()]
+        assert not any("secret" in text or "before" in text for text in kept)
+        assert not offline.finish_reset(paths)
+        if finished:
+            break
+    else:
+        pytest.fail("a factory reset has no end")

@@ -51,6 +51,11 @@ class Paths:
         return self.data / "config" / "password"
 
     @property
+    def reset_mark(self) -> Path:
+        """There while a factory reset is under way: a start that finds it goes on with that."""
+        return self.data / "config" / "reset"
+
+    @property
     def events(self) -> Path:
         """The event history, one JSON object a line."""
         return self.data / "log" / "events.jsonl"

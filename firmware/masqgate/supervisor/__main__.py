@@ -20,6 +20,7 @@ from masqgate.system.heartbeat import Heartbeat
 from masqgate.system.history import History
 from masqgate.system.kept_leases import KeptLeases
 from masqgate.system.ladder import climb
+from masqgate.system.offline import finish_reset
 from masqgate.system.password import LockoutFile, PasswordFile, Worker
 from masqgate.system.prober import Prober
 from masqgate.system.server import Server, web_uid
@@ -54,6 +55,7 @@ def serve(paths: Paths, inbox: queue.SimpleQueue[Message]) -> None:
     services, clock = Systemd(), Clock()
     hashing, testing = Worker("hashing"), Worker("self-test")
     dialers = Dialers(paths, services, inbox.put)
+    resumed = finish_reset(paths)
     store = Store(paths)
     # The watcher ends the DHCP clients that its configuration does not name.
     watcher = EthernetWatcher(
@@ -77,6 +79,9 @@ def serve(paths: Paths, inbox: queue.SimpleQueue[Message]) -> None:
         heartbeat=Heartbeat(),
     )
     supervisor = Supervisor(parts, inbox)
+    if resumed:
+        text = "A factory reset that was interrupted is done."
+        supervisor.record("config", "factory_reset", text, "warning")
     server = Server(paths.socket, inbox.put, web_uid())
     monitor = netlink.watch(lambda: inbox.put(NetworkChanged()))
     try:

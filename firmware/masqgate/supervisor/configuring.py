@@ -97,14 +97,21 @@ class Configuring:
     def factory_reset(self) -> None:
         """Put the factory's configuration in force, and erase what the user has entered.
 
-        MasqgateError if something could not be erased; what comes before it is erased then.
+        MasqgateError if something could not be erased; what comes before it is erased then, and
+        the next start tries to erase the rest. So it does after a power cut.
         """
         parts = self._supervisor.parts
-        self.change(parts.store.factory(), "The factory's configuration is in force.")
+        parts.store.begin_reset()
+        try:
+            self.change(parts.store.factory(), "The factory's configuration is in force.")
+        except MasqgateError:
+            parts.store.end_reset()
+            raise
         parts.store.forget_previous()
         parts.passwords.reset()
         parts.history.clear()
         parts.leases.forget()
+        parts.store.end_reset()
         text = "The router was reset to the factory's state."
         self._supervisor.record("config", "factory_reset", text, "warning")
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+
 from masqgate.contract.config import Config
+from masqgate.contract.errors import MasqgateError
 from masqgate.contract.paths import Paths
 
 from . import atomic
 from .password import PasswordFile
 from .store import Store, not_saved
+
+log = logging.getLogger(__name__)
 
 
 def config(paths: Paths) -> Config:
@@ -38,6 +43,7 @@ def reset_password(paths: Paths) -> None:
 def factory_reset(paths: Paths) -> None:
     """Erase settings, password and history; MasqgateError if something cannot be erased."""
     store = Store(paths)
+    store.begin_reset()
     save(paths, store.factory())
     store.forget_previous()
     reset_password(paths)
@@ -46,3 +52,19 @@ def factory_reset(paths: Paths) -> None:
         atomic.remove(paths.kept_leases)
     except OSError as error:
         raise not_saved(error) from error
+    store.end_reset()
+
+
+def finish_reset(paths: Paths) -> bool:
+    """Finish a factory reset that a power cut has interrupted; whether there was one.
+
+    One that cannot be finished is logged, and tried again at the next start.
+    """
+    if not paths.reset_mark.exists():
+        return False
+    try:
+        factory_reset(paths)
+    except MasqgateError as error:
+        log.error("a factory reset could not be finished: %s", error.text)
+        return False
+    return True

@@ -41,17 +41,21 @@ class Loaded:
 class StagedConfig:
     """A configuration that is written, but not yet in place."""
 
-    def __init__(self, files: tuple[atomic.Staged, ...]) -> None:
+    def __init__(self, files: tuple[atomic.Staged, ...], last: int) -> None:
+        """`last`: index of the configuration itself; with it in place, it is saved."""
         self._files = files
+        self._last = last
 
     def commit(self) -> None:
         """Put it in place; MasqgateError, and the old one is still there, if that fails."""
-        try:
-            for file in self._files:
+        for index, file in enumerate(self._files):
+            try:
                 file.commit()
-        except OSError as error:
-            self.discard()
-            raise not_saved(error) from error
+            except OSError as error:
+                self.discard()
+                if index <= self._last:
+                    raise not_saved(error) from error
+                log.warning("the previous configuration is not kept: %s", error.strerror)
 
     def discard(self) -> None:
         """Forget it."""
@@ -120,18 +124,37 @@ class Store:
         wanted = [(self._paths.config, new)]
         if new != old:
             wanted.insert(0, (self._paths.previous_config, old))
+            if not self._paths.config.exists():
+                # The first one ever saved comes before what it replaces: a power cut in between
+                # must not leave a router that misses its configuration.
+                wanted.reverse()
+        last = wanted.index((self._paths.config, new))
         try:
             for path, config in wanted:
                 files.append(atomic.Staged(path, render(config, secrets=True).encode()))
         except OSError as error:
-            StagedConfig(tuple(files)).discard()
+            StagedConfig(tuple(files), last).discard()
             raise not_saved(error) from error
-        return StagedConfig(tuple(files))
+        return StagedConfig(tuple(files), last)
 
     def forget_previous(self) -> None:
         """Erase the previous configuration (it may hold secrets); MasqgateError on failure."""
         try:
             atomic.remove(self._paths.previous_config)
+        except OSError as error:
+            raise not_saved(error) from error
+
+    def begin_reset(self) -> None:
+        """Note that everything is being erased; MasqgateError if there is no room for that."""
+        try:
+            atomic.write(self._paths.reset_mark, b"")
+        except OSError as error:
+            raise not_saved(error) from error
+
+    def end_reset(self) -> None:
+        """Note that everything is erased, or that nothing will be; MasqgateError on failure."""
+        try:
+            atomic.remove(self._paths.reset_mark)
         except OSError as error:
             raise not_saved(error) from error
 
