@@ -93,6 +93,7 @@ class FakeApplier:
         self.applied: list[tuple[Config, Facts]] = []
         self.problems: Callable[[Config], Sequence[Problem]] = lambda config: ()
         self.closed = 0
+        self.known_way_out = ""
         self.known_hosts: tuple[Host, ...] = ()
         self.known_flows: tuple[Flow, ...] = ()
 
@@ -106,6 +107,9 @@ class FakeApplier:
 
     def ports(self) -> tuple[str, ...]:
         return ("eth0", "eth1")
+
+    def way_out(self) -> str:
+        return self.known_way_out
 
     def hosts(self) -> tuple[Host, ...]:
         return self.known_hosts

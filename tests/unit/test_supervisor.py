@@ -14,13 +14,22 @@ from masqgate.contract.codec import from_json
 from masqgate.contract.dialer import DialerConfig
 from masqgate.contract.document import parse
 from masqgate.contract.errors import MasqgateError, Problem
-from masqgate.contract.status import Counters, Entry, LinkState, Status
+from masqgate.contract.status import Counters, Entry, LinkHealth, LinkState, Status
+from masqgate.core.health import Outcome
 from masqgate.core.ladder import Result, Step
-from masqgate.core.messages import LinkReported, NetworkChanged
+from masqgate.core.messages import LinkReported, NetworkChanged, Probed
 from masqgate.system import atomic
 
 from tests.unit.router import DEADLINE_S, DOCUMENT, FakeDialer, Router, link, until
 
+CABLE_FIRST = """
+[[uplink]]
+kind = "ethernet"
+name = "cable"
+port = "eth1"
+probe = { down_after = 2, up_after = 2 }
+
+"""
 TWO_UPLINKS = DOCUMENT + '\n[[uplink]]\nkind = "ethernet"\nname = "cable"\nport = "eth1"\n'
 
 
@@ -102,6 +111,54 @@ def test_the_first_uplink_in_the_configured_order_is_chosen_and_taken_back(tmp_p
     dialer.tell(link(state=LinkState.WAITING))
     until(lambda: router.client.status().active == "cable")
     assert router.codes().count("uplink_chosen") == 3
+    router.close()
+
+
+def test_a_new_supervisor_stays_with_the_uplink_that_carries_the_traffic(tmp_path: Path) -> None:
+    """A preferred one that is up, but has not been well for long, does not break connections."""
+    router = Router(tmp_path, TWO_UPLINKS)
+    router.applier.known_way_out = "eth1"
+    router.dialer("modem1", link())
+    router.start()
+    router.inbox.put(LinkReported(link("cable", kind="ethernet", interface="eth1")))
+    until(lambda: bool(router.applier.applied))
+    assert router.applied()[1].active == "cable"
+    assert "uplink_chosen" not in router.codes()
+    router.close()
+
+
+def test_probes_decide_and_are_told(tmp_path: Path) -> None:
+    cable_first = CABLE_FIRST + DOCUMENT.split("\n\n", 2)[2]
+    router = Router(tmp_path, cable_first)
+    router.dialer("modem1", link())
+    router.start()
+    router.inbox.put(LinkReported(link("cable", kind="ethernet", interface="eth1")))
+    until(lambda: "cable" in router.prober.jobs)
+    job = router.prober.jobs["cable"]
+    assert (job.targets, job.way.interface) == (("198.51.100.1",), "eth1")
+
+    def probe(ms: float | None) -> None:
+        router.inbox.put(Probed(job, Outcome("198.51.100.1", ms=ms)))
+
+    def health() -> LinkHealth:
+        return router.client.status().uplinks[0].health
+
+    probe(3.0)
+    until(lambda: router.client.status().active == "cable" and health().verdict == "good")
+    probe(None)
+    probe(None)
+    until(lambda: router.client.status().active == "modem1")
+    assert (health().verdict, health().rtt_ms) == ("bad", 3.0)
+    assert "not answered" in health().unused
+    probe(4.0)
+    probe(4.0)
+    until(lambda: health().verdict == "good")
+    assert router.client.status().active == "modem1", "the hold"
+    router.clock.added_s += 31
+    router.inbox.put(NetworkChanged())
+    until(lambda: router.client.status().active == "cable")
+    told = [code for code in router.codes() if code.startswith("probes_")]
+    assert told == ["probes_lost", "probes_answered"]
     router.close()
 
 

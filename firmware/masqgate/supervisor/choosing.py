@@ -15,6 +15,7 @@ from masqgate.contract.status import LinkStatus
 from masqgate.core import failover, health
 from masqgate.core.health import Health
 from masqgate.core.messages import Probed
+from masqgate.desired.facts import interface_of
 
 if TYPE_CHECKING:
     from .supervisor import Supervisor
@@ -31,6 +32,14 @@ class Choosing:
         self._spent: set[str] = set()  # uplinks whose budget for probes is told to be used up
         self.active = ""
         self.again_at: float | None = None  # monotonic: when the choice may be another one
+
+    def resume(self) -> None:
+        """Find the uplink that a supervisor before this one chose: it is not left for nothing."""
+        way_out = self._supervisor.parts.applier.way_out()
+        named = (
+            one.name for one in self._supervisor.config.uplink if interface_of(one) == way_out
+        )
+        self.active = next(named, "")
 
     def choose(self) -> None:
         """Choose the uplink that carries the traffic, and have the right ones probed."""

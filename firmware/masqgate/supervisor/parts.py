@@ -34,6 +34,9 @@ class Applying(Protocol):
     def ports(self) -> tuple[str, ...]:
         """The Ethernet interfaces present."""
 
+    def way_out(self) -> str:
+        """The interface of the default route that is there."""
+
     def hosts(self) -> tuple[Host, ...]:
         """The hosts that hold a lease."""
 

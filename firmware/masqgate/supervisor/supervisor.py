@@ -89,6 +89,7 @@ class Supervisor:
             self.record("config", warning.code, warning.text, "error")
         text = f"The supervisor started with the {loaded.origin} configuration."
         self.record("system", "started", text)
+        self.choosing.resume()
         self.parts.leases.restore()  # before anything is applied, which starts dnsmasq
         self.follow_links()
         self._settling = {

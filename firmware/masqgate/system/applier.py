@@ -88,6 +88,15 @@ class Applier:
             log.error("The interfaces cannot be read: %s", error)
             return ()
 
+    def way_out(self) -> str:
+        """The interface that the kernel's default route of ours leads to; empty: none."""
+        try:
+            with Kernel() as kernel:
+                return kernel.way_out()
+        except _REFUSED as error:
+            log.error("The routes cannot be read: %s", error)
+            return ""
+
     def hosts(self) -> tuple[Host, ...]:
         """The hosts that hold a lease of ours, by address."""
         try:

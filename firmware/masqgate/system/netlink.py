@@ -18,6 +18,7 @@ from pyroute2 import IPRoute
 from ..desired.facts import ROUTE_PROTOCOL
 from ..desired.network import (
     DEFAULT,
+    MAIN,
     Actual,
     AddAddress,
     Address,
@@ -77,6 +78,13 @@ class Kernel:
         return tuple(
             sorted(name for name in names if not _is_radio(name) and not belongs_to_modem(name))
         )
+
+    def way_out(self) -> str:
+        """The interface of our default route; empty if there is none."""
+        links = self._ipr.get_links()
+        names = {link["index"]: _name(link) for link in links}
+        ways = (r for r in self._routes(names) if (r.table, r.destination) == (MAIN, DEFAULT))
+        return next((route.interface for route in ways), "")
 
     def read(self, wanted: Network) -> Actual:
         """What is there of what `wanted` speaks of."""
