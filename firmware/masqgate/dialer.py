@@ -129,8 +129,7 @@ class Dialer:
             except (OSError, msgspec.MsgspecError) as error:
                 self._queue.put((0, ev.ConfigRefused(str(error))))
             return
-        wanted = command.verb == "connect"
-        self._queue.put((0, ev.ConnectCalled() if wanted else ev.DisconnectCalled()))
+        self._queue.put((0, _called(command)))
 
     def _tick(self) -> None:
         if self._pppd is not None:
@@ -267,6 +266,18 @@ class Dialer:
             atomic.write(self._pin_file, mark.encode())
         except OSError as error:
             log.error("The PIN's mark cannot be kept: %s", error.strerror)
+
+
+def _called(command: wire.Command) -> ev.Event:
+    """The event of a command."""
+    match command.verb:
+        case "connect":
+            return ev.ConnectCalled()
+        case "dial":
+            return ev.DialCalled()
+        case "rest" if command.reason is not None:
+            return ev.RestCalled(command.reason)
+    return ev.DisconnectCalled()
 
 
 def _same(one: LinkStatus, other: LinkStatus | None) -> bool:

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,12 @@ from masqgate.contract.codec import to_plain
 from masqgate.contract.document import parse
 from masqgate.contract.paths import Paths
 from masqgate.contract.status import LinkStatus
+from masqgate.core.demand import Waiting
+from masqgate.core.packets import Packet
+from masqgate.desired.demand import GROUP
 from masqgate.desired.facts import Facts
 from masqgate.system.applier import Applier
+from masqgate.system.copies import Copies, send
 from masqgate.system.ethernet import EthernetWatcher
 from masqgate.system.netlink import Monitor, watch
 
@@ -126,6 +131,9 @@ class Driver:
         self.monitor: Monitor | None = None
         self.watcher: EthernetWatcher | None = None
         self.told: list[LinkStatus] = []
+        self.watching: Copies | None = None
+        self.waiting = Waiting()
+        self.reasons: list[Packet] = []
 
     def apply(self, config: str, facts: dict[str, Any], ports: bool = True) -> Any:
         known = {"password_set": True, **facts}
@@ -151,6 +159,26 @@ class Driver:
 
     def counters(self, interface: str) -> Any:
         return self.applier.counters(interface)
+
+    def used(self) -> Any:
+        return self.applier.used()
+
+    def copies(self) -> None:
+        """Watch for packets that may dial, as the supervisor does."""
+        self.watching = Copies(GROUP, self._copied)
+
+    def _copied(self, what: Any, packet: Packet, data: bytes) -> None:
+        reason = self.waiting.take(what, packet, data, time.monotonic())
+        if reason is not None:
+            self.reasons.append(reason)
+
+    def wanted(self) -> Any:
+        """The packets that were reasons to dial, so far."""
+        return [vars(reason) for reason in self.reasons]
+
+    def release(self) -> Any:
+        """Send what was kept; how many."""
+        return send(self.waiting.release(time.monotonic()))
 
     def services_called(self) -> Any:
         calls, self.services.calls = self.services.calls, []

@@ -67,9 +67,9 @@ def until(condition: Callable[[], bool], what: str = "what was waited for") -> N
 def link(name: str = "modem1", state: LinkState = LinkState.UP, **more: object) -> LinkStatus:
     """A link's status; an address if it is up."""
     up = {"address": "198.51.100.7", "peer": "198.51.100.1", "interface": f"ppp-{name}"}
-    given = {**(up if state is LinkState.UP else {}), **more}
     reason = Reason("test", "The test says so.")
-    return LinkStatus(name=name, state=state, reason=reason, since_at=1.8e9, **given)  # type: ignore[arg-type]
+    given = {"reason": reason, **(up if state is LinkState.UP else {}), **more}
+    return LinkStatus(name=name, state=state, since_at=1.8e9, **given)  # type: ignore[arg-type]
 
 
 class FakeClock(Clock):
@@ -96,6 +96,7 @@ class FakeApplier:
         self.known_way_out = ""
         self.known_hosts: tuple[Host, ...] = ()
         self.known_flows: tuple[Flow, ...] = ()
+        self.uses: dict[str, int] = {}
 
     def apply(self, config: Config, facts: Facts) -> tuple[Problem, ...]:
         self.applied.append((config, facts))
@@ -119,6 +120,9 @@ class FakeApplier:
 
     def counters(self, interface: str) -> Counters:
         return Counters(1000, 200) if interface == "eth1" else Counters()
+
+    def used(self) -> dict[str, int]:
+        return dict(self.uses)
 
     def flow_count(self) -> int:
         return len(self.known_flows)
@@ -149,6 +153,17 @@ class FakeServices:
 
     def active(self, unit: str) -> bool:
         return unit in self.started and unit not in self.stopped
+
+
+class FakeCopies:
+    """Remembers what was sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+
+    def send(self, data: Sequence[bytes]) -> int:
+        self.sent += data
+        return len(data)
 
 
 class FakeWatcher:
@@ -242,6 +257,7 @@ class Router:
         self.services = FakeServices()
         self.watcher = FakeWatcher()
         self.prober = FakeProber()
+        self.copies = FakeCopies()
         self.dialers: dict[str, FakeDialer] = {}
         self.climb: Climb = lambda status: iter(())
         self.client = Client(self.paths.socket, DEADLINE_S)
@@ -304,6 +320,7 @@ class Router:
                 self.clock,
                 post,
             ),
+            copies=self.copies,
             clock=self.clock,
             heartbeat=Heartbeat(),
             self_test=SelfTest(self.climb, worker, post),

@@ -31,7 +31,10 @@ OTHER_LAN = """
 address = "10.20.0.1/16"
 dhcp = false
 """
+DEMAND = MODEM + 'mode = "demand"\n'
 CASES = {
+    "demand_down": (DEMAND, Facts(demand="modem1", password_set=True)),
+    "demand_up": (DEMAND, Facts(active="modem1", demand="modem1", password_set=True)),
     "no_uplink": ("", Facts(password_set=True)),
     "factory": (MODEM, Facts(active="modem1", password_set=False)),
     "modem_up": (MODEM, Facts(active="modem1", password_set=True)),
@@ -62,6 +65,10 @@ def test_no_golden_file_is_left_over() -> None:
 
 def everything() -> str:
     return ruleset(parse(FIBRE + MODEM), Facts(active="modem1", password_set=True))
+
+
+def test_before_the_password_nothing_dials() -> None:
+    assert "dial0" not in ruleset(parse(DEMAND), Facts(demand="modem1", password_set=False))
 
 
 def test_every_rule_has_a_comment_that_nft_takes() -> None:

@@ -17,6 +17,7 @@ MODEM_FIELDS = ("port", "number", "mode", "speed", "user", "apn")
 SECRET_FIELDS = ("password", "pin")
 MODES = (
     ("always", "Always connected, redials for ever"),
+    ("demand", "On demand: dials when somebody on the LAN needs it"),
     ("manual", "By hand: connects when asked"),
     ("off", "Off"),
 )

@@ -17,9 +17,17 @@ Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9]{0,9}\Z")]
 Text = Annotated[str, Meta(max_length=128)]
 Seconds = Annotated[int, Meta(ge=1, le=86_400)]
 Hold = Annotated[int, Meta(ge=0, le=86_400)]  # seconds an uplink is well until traffic returns
+Minutes = Annotated[int, Meta(ge=0, le=1440)]
+
+# Chatter of hosts that nobody waits for: time, NetBIOS, discovery of neighbours, DHCP.
+CHATTER = (
+    "udp/123", "udp/137-139", "tcp/137-139", "udp/1900", "udp/5353", "udp/5355", "udp/67-68",
+    "igmp",
+)  # fmt: skip
 
 AuthMethod = Literal["pap", "chap", "mschapv2"]
-DialMode = Literal["always", "manual", "off"]
+DialMode = Literal["always", "demand", "manual", "off"]
+Traffic = Literal["tcp", "udp", "icmp", "other"]
 SerialSpeed = Literal[
     300, 1200, 2400, 4800, 9600, 19_200, 38_400, 57_600, 115_200, 230_400, 460_800, 921_600
 ]
@@ -86,6 +94,9 @@ class Modem(
     echo_interval_s: Seconds = 10  # LCP echo (RFC 1661, section 5.8); four lost: the line is dead
     hold_s: Hold = 30
     probe: Probe = Probe()
+    idle_minutes: Minutes = 5  # mode demand: hang up after so long without traffic; 0: never
+    idle_hold: dict[Traffic, Minutes] = {}  # the same for one kind of traffic
+    ignore: Annotated[tuple[Text, ...], Meta(max_length=64)] = CHATTER  # does not make it dial
 
 
 class Ethernet(

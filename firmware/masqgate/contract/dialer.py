@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 
 from .config import Modem
-from .status import Entry, LinkStatus
+from .status import Entry, LinkStatus, Reason
 
 
 class DialerConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,9 +24,14 @@ class DialerConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Command(msgspec.Struct, frozen=True):
-    """What the dialer is told; `reload` makes it read its file again, redialing if needed."""
+    """What the dialer is told; `reload` makes it read its file again, redialing if needed.
 
-    verb: Literal["connect", "disconnect", "reload"]
+    `connect` and `disconnect` are what people say, `dial` and `rest` what the supervisor does for
+    the configuration: a person's word counts more. `rest` brings the reason to tell meanwhile.
+    """
+
+    verb: Literal["connect", "disconnect", "reload", "dial", "rest"]
+    reason: Reason | None = None
 
 
 class Report(msgspec.Struct, frozen=True):

@@ -9,6 +9,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from .config import Config, Ethernet, Lan, Modem, Probe
 from .errors import Problem
 from .secret import Secret
+from .traffic import kind
 
 PRIVATE = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
 _NUMBER = re.compile(r"[0-9A-Da-d*#+,!@W;TPtp -]+")  # V.250, section 6.3.1
@@ -114,6 +115,12 @@ def _modem(path: str, modem: Modem) -> Iterator[Problem]:
         if not line.upper().startswith("AT") or not line.isascii() or not line.isprintable():
             text = f"'{line}' is not an AT command line."
             yield Problem(f"{path}.init[{index}]", "bad_command", text, "It begins with AT.")
+    for index, text in enumerate(modem.ignore):
+        try:
+            kind(text)
+        except ValueError as error:
+            hint = "For example udp/123, tcp/137-139, icmp, or a protocol's number."
+            yield Problem(f"{path}.ignore[{index}]", "bad_traffic", str(error), hint)
     if modem.apn and not _APN.fullmatch(modem.apn):
         text = f"'{modem.apn}' is not an access point name."
         yield Problem(f"{path}.apn", "bad_apn", text, "Letters, digits, dots and dashes.")

@@ -47,6 +47,28 @@ class LinkHealth(msgspec.Struct, frozen=True, kw_only=True):
     rtt_ms: float | None = None  # of the last probe that was answered
     spent_bytes: int = 0  # on probes, in this day of the budget
     unused: str = ""  # why it does not carry the traffic; empty: it does
+class Trigger(msgspec.Struct, frozen=True, kw_only=True):
+    """The packet of the LAN that made an uplink dial; `at` is Unix time."""
+
+    at: float
+    source: str  # address of the host
+    host: str = ""  # its name, if it holds a lease
+    protocol: str  # tcp, udp, icmp, or a number of IANA's
+    destination: str = ""  # an address
+    port: int | None = None
+    asked: str = ""  # the name that it looked up, if it did
+
+    @property
+    def text(self) -> str:
+        """Who wanted what, in words."""
+        who = f"{self.host} ({self.source})" if self.host else self.source
+        if self.asked:
+            return f"{who} looked up {self.asked}"
+        protocol = {"tcp": "TCP", "udp": "UDP"}.get(self.protocol, self.protocol)
+        if self.protocol == "icmp":
+            return f"{who} sent a ping to {self.destination}"
+        port = "" if self.port is None else f", port {self.port}"
+        return f"{who} sent {protocol} to {self.destination}{port}"
 
 
 class LinkStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +99,7 @@ class LinkStatus(msgspec.Struct, frozen=True, kw_only=True):
     operator: str = ""
     resets: dict[str, int] = {}  # steps of the recovery ladder taken, by cause
     health: LinkHealth = LinkHealth()  # the supervisor's; dialer and watcher do not tell it
+    trigger: Trigger | None = None  # mode demand: why it dialed last
 
 
 class Host(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from masqgate.contract.errors import MasqgateError
 from masqgate.contract.status import LinkStatus
 
 from .health import Job, Outcome
+from .packets import Packet
 
 Answer = Callable[[Any], None]  # takes the call's result, or the MasqgateError
 
@@ -78,6 +79,15 @@ class NetworkChanged:
 
 
 @dataclass(frozen=True)
+class PacketCopied:
+    """The ruleset gave a copy of a packet; `what` says by which rule (`desired/demand.py`)."""
+
+    what: str
+    packet: Packet
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
 class PasswordChecked:
     """The hash of a password was compared with the stored one."""
 
@@ -118,6 +128,7 @@ Message = (
     | LinkReported
     | Probed
     | NetworkChanged
+    | PacketCopied
     | PasswordChecked
     | PasswordHashed
     | HashingFailed

@@ -24,7 +24,7 @@ _EARLIEST = 1_600_000_000  # 2020: an earlier time comes from a clock that was n
 
 _STATES = {
     LinkState.OFF: "off",
-    LinkState.IDLE: "idle, dials when told to",
+    LinkState.IDLE: "idle",
     LinkState.NO_PORT: "its port is not there",
     LinkState.WAITING: "waiting",
     LinkState.INIT: "preparing the modem",
@@ -87,6 +87,8 @@ def link_lines(link: LinkStatus, at: float, *, active: bool) -> list[str]:
     state = f"{_STATES[link.state]}{_since(link.since_at, at)}{retry}{mark}"
     lines = [f"Uplink {link.name} ({link.kind}): {state}"]
     lines += _row("Why", _reason(link.reason))
+    if link.trigger is not None:
+        lines += _row("Dialed for", f"{moment(link.trigger.at).strip()}: {link.trigger.text}")
     if link.address:
         peer = f", peer {link.peer}" if link.peer else ""
         lines += _row("Address", f"{link.address} on {link.interface}{peer}")

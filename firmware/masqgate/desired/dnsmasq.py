@@ -10,6 +10,8 @@ from .addresses import ipv4
 from .facts import BRIDGE, Facts
 
 CACHE = 2000  # names; about 100 bytes each
+# Asked while no name server is known: it is nobody's (RFC 5737), and the question makes it dial.
+NOBODY = "192.0.2.53"
 LOCAL_NAME = "masqgate.lan"  # finds the page whatever hostname and domain are
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 
@@ -45,8 +47,11 @@ def dnsmasq_conf(config: Config, paths: Paths) -> str:
 def resolv_conf(facts: Facts) -> str:
     """The name servers of the active uplink, in the format of resolv.conf(5).
 
-    They come from the provider, so what is not an IPv4 address is left out.
+    They come from the provider, so what is not an IPv4 address is left out. While a look-up may
+    make an uplink dial, they are those of nobody.
     """
+    if facts.may_dial:
+        return f"# The next look-up makes the router dial.\nnameserver {NOBODY}\n"
     link = facts.link(facts.active) if facts.active else None
     servers = [address for text in (link.dns if link else ()) if (address := ipv4(text))]
     lines = [f"nameserver {server}" for server in dict.fromkeys(servers)]

@@ -9,6 +9,7 @@ from ..contract.status import LinkStatus
 from .ethernet import Lease
 
 BRIDGE = "br0"
+SINK = "dial0"  # where the default route leads while a packet may make an uplink dial
 ROUTE_PROTOCOL = 77  # marks the routes and rules that are ours; no others are touched
 UPLINK_TABLE = 7701  # routing table, and priority of its rule, of the first uplink
 
@@ -17,10 +18,16 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """The world as the supervisor sees it at one moment."""
 
     active: str = ""  # name of the uplink that carries the default route; empty: none
+    demand: str = ""  # name of the modem that a packet may dial now; empty: none may
     links: tuple[LinkStatus, ...] = ()
     ports: tuple[str, ...] = ()  # Ethernet interfaces present; no bridge, no PPP, no loopback
     password_set: bool = False
     leases: tuple[Lease, ...] = ()  # of Ethernet uplinks; the applier reads them itself
+
+    @property
+    def may_dial(self) -> bool:
+        """Whether a packet of the LAN may dial now: nothing else is up, and forwarding is on."""
+        return bool(self.demand) and not self.active and self.password_set
 
     def link(self, name: str) -> LinkStatus | None:
         """The status of one uplink, None if nobody has told it yet."""
@@ -30,6 +37,12 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 def interface_of(uplink: Uplink) -> str:
     """The interface that carries an uplink: `ppp-NAME` for a modem, the port itself otherwise."""
     return f"ppp-{uplink.name}" if isinstance(uplink, Modem) else uplink.port
+
+
+def demanded(config: Config, facts: Facts) -> Modem | None:
+    """The modem that a packet of the LAN may dial now; None while an uplink is up."""
+    modems = config.modems if facts.may_dial else ()
+    return next((modem for modem in modems if modem.name == facts.demand), None)
 
 
 def active_uplink(config: Config, facts: Facts) -> Uplink | None:

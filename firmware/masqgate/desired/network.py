@@ -10,7 +10,15 @@ from ..contract.config import Config, Ethernet, Uplink
 from ..contract.status import LinkState, LinkStatus
 from .addresses import ipv4
 from .ethernet import Lease, lease_network, static_lease, usable
-from .facts import BRIDGE, UPLINK_TABLE, Facts, active_uplink, interface_of
+from .facts import (
+    BRIDGE,
+    SINK,
+    UPLINK_TABLE,
+    Facts,
+    active_uplink,
+    demanded,
+    interface_of,
+)
 from .sysctls import (
     FORWARDING,
     global_sysctls,
@@ -67,6 +75,7 @@ class Network(msgspec.Struct, frozen=True):
     routes: tuple[Route, ...]
     sysctls: tuple[Sysctl, ...]
     rules: tuple[Rule, ...] = ()
+    sinks: tuple[str, ...] = ()  # interfaces of ours that lead nowhere
 
 
 class Actual(msgspec.Struct, frozen=True):
@@ -86,6 +95,15 @@ class CreateBridge(msgspec.Struct, frozen=True):
     """Make the LAN bridge."""
 
     bridge: str
+
+
+class CreateSink(msgspec.Struct, frozen=True):
+    """Make an interface that leads nowhere: what is sent there is gone.
+
+    An empty bridge that asks for nobody's hardware address: any kernel that has our LAN has it.
+    """
+
+    interface: str
 
 
 class PinAddress(msgspec.Struct, frozen=True):
@@ -154,8 +172,8 @@ class SetSysctl(msgspec.Struct, frozen=True):
 
 
 Change = (
-    CreateBridge | PinAddress | SetMaster | SetUp | AddAddress | RemoveAddress | AddRoute
-    | RemoveRoute | AddRule | RemoveRule | SetSysctl
+    CreateBridge | CreateSink | PinAddress | SetMaster | SetUp | AddAddress | RemoveAddress
+    | AddRoute | RemoveRoute | AddRule | RemoveRule | SetSysctl
 )  # fmt: skip
 
 
@@ -185,9 +203,11 @@ def network(config: Config, facts: Facts) -> Network:
                 *interface_sysctls(BRIDGE),
                 *port_sysctls(members),
                 *uplink_sysctls(interface_of(link) for link in config.uplink),
+                *(uplink_sysctls([SINK]) if demanded(config, facts) else ()),
             )
         ),
         rules=tuple(_rules(config, facts)),
+        sinks=(SINK,) if demanded(config, facts) else (),
     )
 
 
@@ -231,6 +251,8 @@ def _takes_from_others(lease: Lease, link: Ethernet, facts: Facts) -> bool:
 
 
 def _routes(config: Config, facts: Facts) -> Iterator[Route]:
+    if demanded(config, facts) is not None:
+        yield Route(DEFAULT, SINK)
     uplink, link = active_uplink(config, facts), facts.link(facts.active)
     if uplink is None or link is None:
         return
@@ -300,6 +322,7 @@ def diff(wanted: Network, actual: Actual) -> tuple[Change, ...]:
 def _bridge_changes(wanted: Network, actual: Actual) -> Iterator[Change]:
     if wanted.bridge not in actual.links:
         yield CreateBridge(wanted.bridge)
+    yield from (CreateSink(name) for name in wanted.sinks if name not in actual.links)
     for name, master in sorted(actual.masters.items()):
         if master == wanted.bridge and name not in wanted.members:
             yield SetMaster(name, "")
@@ -308,8 +331,9 @@ def _bridge_changes(wanted: Network, actual: Actual) -> Iterator[Change]:
             yield SetMaster(name, wanted.bridge)
     if not actual.pinned and any(name in actual.links for name in wanted.members):
         yield PinAddress(wanted.bridge)
-    for name in (wanted.bridge, *wanted.members, *wanted.uplinks):
-        if (name in actual.links or name == wanted.bridge) and name not in actual.up:
+    made = (wanted.bridge, *wanted.sinks)
+    for name in (*made, *wanted.members, *wanted.uplinks):
+        if (name in actual.links or name in made) and name not in actual.up:
             yield SetUp(name)
 
 
@@ -331,7 +355,8 @@ def _route_changes(wanted: Network, actual: Actual) -> Iterator[Change]:
         if route not in actual.routes and (route.table == MAIN or route.interface in actual.links)
     ]
     # A new route takes the place of the old one to the same destination, without a gap.
-    replaced = {(r.table, r.destination) for r in new if r.interface in actual.links}
+    present = {*actual.links, *wanted.sinks}
+    replaced = {(r.table, r.destination) for r in new if r.interface in present}
     for route in sorted(actual.routes - set(wanted.routes)):
         if (route.table, route.destination) not in replaced:
             yield RemoveRoute(route)

@@ -17,8 +17,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..contract.config import Config, Lan
-from .facts import BRIDGE, Facts, active_uplink, interface_of
+from ..contract.config import Config, Lan, Modem
+from .demand import COUNTERS, ask_rule, dial_rules, lookup_rules, use_rules
+from .facts import BRIDGE, SINK, Facts, active_uplink, demanded, interface_of
 
 TABLE = "masqgate"
 COUNTED = "flows_of_host"  # the set that the kernel itself fills
@@ -48,27 +49,32 @@ def ruleset(config: Config, facts: Facts) -> str:
     uplinks = [interface_of(link) for link in config.uplink]
     active = active_uplink(config, facts)
     way_out = interface_of(active) if active and facts.password_set else ""
+    dialed = demanded(config, facts)
+    used = active if way_out and isinstance(active, Modem) and active.mode == "demand" else None
     chains = [
         _arrival(uplinks),
         _arrival_lan(config.lan),
-        _reply_lan(config.lan),
+        _reply_lan(config.lan, dials=dialed is not None),
         _arrival_uplink(config.lan),
         _sane(),
         _arrival_new(),
         _input(uplinks),
-        _input_lan(config.lan),
+        _input_lan(config.lan, asks=dialed is not None),
         _input_uplink(),
-        _forward(way_out),
-        _output(),
+        _forward(way_out, dials=dialed is not None, counts=used is not None),
+        *_demand(dialed, used),
+        _output(dials=dialed is not None),
         _translate(config.lan),
-        _departure(config.lan),
+        _departure(config.lan, dials=dialed is not None),
     ]
+    counters = "".join(f"\tcounter {name} {{\n\t}}\n\n" for name in COUNTERS.values())
     return (
         "# Made from the configuration: a change here does not last.\n"
         f"table inet {TABLE}\ndelete table inet {TABLE}\n\n"
         f"table inet {TABLE} {{\n{_set('uplinks', 'ifname', map(_quoted, uplinks))}\n"
         f"{_set('unroutable', 'ipv4_addr', UNROUTABLE, flags='interval')}\n"
-        f"{_set(COUNTED, 'ipv4_addr', (), flags='dynamic')}\n" + "\n".join(chains) + "}\n"
+        f"{_set(COUNTED, 'ipv4_addr', (), flags='dynamic')}\n"
+        f"{counters if used else ''}" + "\n".join(chains) + "}\n"
     )
 
 
@@ -126,7 +132,7 @@ def _arrival_lan(lan: Lan) -> str:
     )
 
 
-def _reply_lan(lan: Lan) -> str:
+def _reply_lan(lan: Lan, *, dials: bool = False) -> str:
     """What is not tracked on its way in must not be tracked on its way out."""
     return _chain(
         "reply_lan",
@@ -134,6 +140,7 @@ def _reply_lan(lan: Lan) -> str:
         ' notrack comment "DNS and page"',
         f'oifname "{BRIDGE}" ip saddr {lan.interface.ip} icmp type echo-reply notrack'
         ' comment "ping"',
+        *([f'oifname "{SINK}" notrack comment "goes nowhere"'] if dials else []),
         base="filter hook output priority raw; policy accept",
     )
 
@@ -193,7 +200,7 @@ def _input(uplinks: list[str]) -> str:
     )
 
 
-def _input_lan(lan: Lan) -> str:
+def _input_lan(lan: Lan, *, asks: bool = False) -> str:
     dhcp = 'udp sport 68 udp dport 67 accept comment "DHCP"'
     rules = [
         "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 accept"
@@ -202,6 +209,7 @@ def _input_lan(lan: Lan) -> str:
         *_answers(),
         *([dhcp] if lan.dhcp else []),
         'icmp type echo-request accept comment "ping"',
+        *([ask_rule(lan)] if asks else []),
         f"ip daddr {lan.interface.ip} meta l4proto . th dport {_SERVICES} accept"
         ' comment "DNS and the admin page"',
         'fib daddr type != local counter drop comment "broadcasts of other services"',
@@ -217,7 +225,7 @@ def _input_uplink() -> str:
     return _chain("input_uplink", *_answers(), refused)
 
 
-def _forward(way_out: str) -> str:
+def _forward(way_out: str, *, dials: bool = False, counts: bool = False) -> str:
     rules = [
         'ct state invalid counter drop comment "fits no flow"',
         'meta nfproto ipv6 counter drop comment "IPv6 is not routed"',
@@ -232,9 +240,12 @@ def _forward(way_out: str) -> str:
             f"{outward}ct state new add @{COUNTED}"
             f" {{ ip saddr ct count over {FLOWS_PER_HOST} }} counter drop"
             ' comment "a host with too many flows"',
+            *([f'{outward}jump used comment "what the LAN uses the call for"'] if counts else []),
             f'{outward}ct state new,established,related accept comment "the LAN to the Internet"',
             *_answers(f'iifname "{way_out}" oifname "{BRIDGE}" '),
         ]
+    if dials:
+        rules += [f'iifname "{BRIDGE}" oifname "{SINK}" goto dial comment "this may dial"']
     rules += [
         f'{_LOG} "masqgate refused forward: " comment "no way, log"',
         'counter drop comment "no way"',
@@ -242,11 +253,19 @@ def _forward(way_out: str) -> str:
     return _chain("forward", *rules, base="filter hook forward priority filter; policy drop")
 
 
-def _output() -> str:
+def _demand(dialed: Modem | None, used: Modem | None) -> Iterable[str]:
+    if dialed is not None:
+        yield _chain("dial", *dial_rules(dialed))
+    if used is not None:
+        yield _chain("used", *use_rules(used))
+
+
+def _output(*, dials: bool = False) -> str:
     return _chain(
         "output",
         f'oifname != {{ "lo", "{BRIDGE}" }} meta nfproto ipv6 counter drop'
         ' comment "IPv6 stays on the LAN"',
+        *(lookup_rules() if dials else ()),
         base="filter hook output priority filter; policy accept",
     )
 
@@ -261,11 +280,13 @@ def _translate(lan: Lan) -> str:
     )
 
 
-def _departure(lan: Lan) -> str:
+def _departure(lan: Lan, *, dials: bool = False) -> str:
+    nowhere = f'oifname "{SINK}" accept comment "goes nowhere: a look-up that may dial"'
     strange = "fib saddr . oif type != local"
     return _chain(
         "departure",
         f'oifname {{ "lo", "{BRIDGE}" }} accept comment "stays inside"',
+        *([nowhere] if dials else []),
         'oifname != @uplinks counter drop comment "an interface that nobody configured"',
         'meta nfproto ipv6 counter drop comment "no IPv6 on an uplink"',
         f'ip saddr {lan.interface.network} {_LOG} "masqgate leak: " comment "un-NATed, log"',

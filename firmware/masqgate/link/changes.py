@@ -7,7 +7,12 @@ import msgspec
 from ..contract.dialer import DialerConfig
 
 # Fields that matter only while the modem is prepared and dials, or not to the call at all.
-NEXT_CALL = frozenset({"name", "mode", "dial", "init", "dial_timeout_s", "pin", "hold_s", "probe"})
+NEXT_CALL = frozenset(
+    {
+        "name", "mode", "dial", "init", "dial_timeout_s", "pin", "hold_s", "probe", "idle_minutes",
+        "idle_hold", "ignore",
+    }
+)  # fmt: skip
 
 
 def must_redial(old: DialerConfig, new: DialerConfig) -> bool:

@@ -45,6 +45,7 @@ class Core(Plumbing):
         self._failure = NO_FAILURE
         self._wanted = False
         self._by_hand = False  # the link is down because a person said so
+        self._resting: Reason | None = None  # why it is down, if the supervisor said so
         self._redial_now = False
         self._ending = False
         self._ladder = 0  # the next step of the recovery ladder
@@ -115,11 +116,18 @@ class Core(Plumbing):
         elif self.config.modem.mode == "off":
             self._enter(LinkState.OFF, reasons.state("off"))
         elif not self._wanted:
-            self._enter(LinkState.IDLE, reasons.state("disconnected" if self._by_hand else "idle"))
+            self._enter(LinkState.IDLE, self._idle())
         elif redial_now or self.state in (LinkState.OFF, LinkState.IDLE):
             self._open()
         else:
             self._wait()
+
+    def _idle(self) -> Reason:
+        """Why nobody wants the link."""
+        if self._by_hand:
+            return reasons.state("disconnected")
+        mode = self.config.modem.mode
+        return self._resting or reasons.state("idle_demand" if mode == "demand" else "idle")
 
     def _wait(self) -> None:
         code, detail = self._failure

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Literal
 
 from ..contract.dialer import DialerConfig
+from ..contract.status import Reason
 
 
 class Timer(Enum):
@@ -127,6 +128,18 @@ class DisconnectCalled:
 
 
 @dataclass(frozen=True, slots=True)
+class DialCalled:
+    """The configuration has a reason for a call now: a packet, or the hour."""
+
+
+@dataclass(frozen=True, slots=True)
+class RestCalled:
+    """The configuration has a reason for none: nothing to carry, the hour, the budget."""
+
+    why: Reason
+
+
+@dataclass(frozen=True, slots=True)
 class ConfigLoaded:
     """There is a configuration, perhaps another one."""
 
@@ -148,7 +161,7 @@ class ShutdownCalled:
 Event = (
     Began | PortOpened | PortFailed | PortLost | PortLent | PortData | TimerExpired | PppdBegan
     | PppdFailed | PppdLogged | PppdStirred | PppdStopped | PppdEnded | Counted | ConnectCalled
-    | DisconnectCalled | ConfigLoaded | ConfigRefused | ShutdownCalled
+    | DisconnectCalled | DialCalled | RestCalled | ConfigLoaded | ConfigRefused | ShutdownCalled
 )  # fmt: skip
 
 

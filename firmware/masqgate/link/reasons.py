@@ -103,8 +103,12 @@ FAILURES: dict[str, Failure] = {
 }
 
 _STATES: dict[str, tuple[str, str]] = {
-    "off": ("Switched off in the configuration.", "Set the mode to 'always' or 'manual'."),
+    "off": (
+        "Switched off in the configuration.",
+        "Set the mode to 'always', 'demand' or 'manual'.",
+    ),
     "idle": ("Waiting to be told to connect.", "Connect when you need the link."),
+    "idle_demand": ("Waiting for traffic, which makes it dial.", ""),
     "disconnected": ("Disconnected by hand.", "Connect to bring the link up again."),
     "port_missing": ("The port {detail} is not there.", "Plug the modem in."),
     "port_locked": ("The port {detail} is in use.", "End the program that uses it."),

@@ -15,6 +15,7 @@ from .events import (
     ConfigRefused,
     ConnectCalled,
     Counted,
+    DialCalled,
     DisconnectCalled,
     Event,
     PortData,
@@ -28,6 +29,7 @@ from .events import (
     PppdLogged,
     PppdStirred,
     PppdStopped,
+    RestCalled,
     ShutdownCalled,
     Timer,
     TimerExpired,
@@ -63,22 +65,28 @@ _CALLS: dict[Trigger, Row] = {
     Began: _row("_began", OFF, IDLE, INIT),
     ConnectCalled: _row("_connect", OFF, IDLE, INIT),
     DisconnectCalled: _row("_disconnect", OFF, IDLE),
+    DialCalled: _row("_dial_called", OFF, IDLE, INIT),
+    RestCalled: _row("_rest", OFF, IDLE),
     ConfigLoaded: _row("_reload", *_SETTLED),
     ShutdownCalled: _row("_shut_down", OFF),
 }
 _NO_CALL_YET: dict[Trigger, Row] = {
     DisconnectCalled: _row("_disconnect", OFF, IDLE),
+    RestCalled: _row("_rest", OFF, IDLE),
     ConfigLoaded: _row("_reload", *_SETTLED),
     ShutdownCalled: _row("_shut_down", OFF),
 }
 _IN_CALL: dict[Trigger, Row] = {
     DisconnectCalled: _row("_disconnect", HANGING_UP),
+    RestCalled: _row("_rest", HANGING_UP),
     ConfigLoaded: _row("_reload", HANGING_UP),
     ShutdownCalled: _row("_shut_down", HANGING_UP),
 }
 _LATER: dict[Trigger, Row] = {  # heard now, done when the link is settled
     ConnectCalled: _row("_connect_later"),
     DisconnectCalled: _row("_disconnect_later"),
+    DialCalled: _row("_dial_later"),
+    RestCalled: _row("_rest_later"),
     ConfigLoaded: _row("_reload_later"),
     ShutdownCalled: _row("_shut_down_later"),
 }
@@ -157,6 +165,8 @@ TABLE: dict[LinkState, dict[Trigger, Row]] = {
         PortData: _row("_hear", *_SETTLED),
         Timer.STEP: _row("_step_over", *_SETTLED),
         DisconnectCalled: _row("_disconnect", OFF, IDLE),
+        DialCalled: _row("_dial_later"),
+        RestCalled: _row("_rest", OFF, IDLE),
         ConfigLoaded: _row("_reload_later"),
         ConnectCalled: _row("_connect_later"),
         ShutdownCalled: _row("_shut_down", OFF),

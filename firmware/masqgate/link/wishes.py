@@ -6,7 +6,7 @@ from ..contract.dialer import DialerConfig
 from ..contract.status import LinkState, Reason
 from . import changes, reasons
 from .core import Core
-from .events import ConfigLoaded, ConfigRefused, Event
+from .events import ConfigLoaded, ConfigRefused, Event, RestCalled
 from .text import harmless
 
 
@@ -21,13 +21,14 @@ class Wishes(Core):
         if self.config.modem.mode == "off":
             self._note("refused", "Not connecting: the uplink is switched off.", "warning")
             return
-        self._wanted, self._by_hand = True, False
+        self._want()
         self._backoff.forget()
         self._open()
 
     def _connect_later(self, _: Event) -> None:
         if self.config.modem.mode != "off":
-            self._wanted, self._by_hand, self._redial_now = True, False, True
+            self._want()
+            self._redial_now = True
 
     def _disconnect(self, _: Event) -> None:
         self._disconnect_later(_)
@@ -35,6 +36,30 @@ class Wishes(Core):
 
     def _disconnect_later(self, _: Event) -> None:
         self._wanted, self._by_hand, self._redial_now = False, True, False
+
+    def _dial_called(self, _: Event) -> None:
+        """Go from rest to a call, unless a person wants none."""
+        if self.config.modem.mode != "off" and not self._by_hand:
+            self._want()
+            self._open()
+
+    def _dial_later(self, _: Event) -> None:
+        if self.config.modem.mode != "off" and not self._by_hand and not self._wanted:
+            self._want()
+            self._redial_now = True
+
+    def _rest(self, event: RestCalled) -> None:
+        self._rest_later(event)
+        if self.state in (LinkState.OFF, LinkState.IDLE):
+            self._go_on()  # there is nothing to end, but another reason to tell
+        else:
+            self._leave(event.why)
+
+    def _rest_later(self, event: RestCalled) -> None:
+        self._wanted, self._resting, self._redial_now = False, event.why, False
+
+    def _want(self) -> None:
+        self._wanted, self._by_hand, self._resting = True, False, None
 
     def _reload(self, event: ConfigLoaded) -> None:
         old = self.config
@@ -66,8 +91,9 @@ class Wishes(Core):
         old, self.config = self.config, config
         mode = config.modem.mode
         if mode != old.modem.mode:
-            self._wanted = mode == "always" or (mode == "manual" and self._wanted)
-            self._by_hand = self._by_hand and not self._wanted
+            self._wanted = mode == "always" or (mode in ("manual", "demand") and self._wanted)
+            self._by_hand = self._by_hand and not self._wanted and mode != "demand"
+            self._resting = None
         must_redial = changes.must_redial(old, config)
         if must_redial:
             self._note("config", "The uplink's configuration changed.")

@@ -10,10 +10,12 @@ from typing import Any
 
 from masqgate.contract.paths import Paths
 from masqgate.core.ladder import Targets
-from masqgate.core.messages import LinkReported, Message, NetworkChanged, Stop
+from masqgate.core.messages import LinkReported, Message, NetworkChanged, PacketCopied, Stop
+from masqgate.desired.demand import GROUP
 from masqgate.system import netlink
 from masqgate.system.applier import Applier
 from masqgate.system.clock import Clock
+from masqgate.system.copies import Copies
 from masqgate.system.dialers import Dialers
 from masqgate.system.ethernet import EthernetWatcher
 from masqgate.system.heartbeat import Heartbeat
@@ -57,6 +59,7 @@ def serve(paths: Paths, inbox: queue.SimpleQueue[Message]) -> None:
     dialers = Dialers(paths, services, inbox.put)
     resumed = finish_reset(paths)
     store = Store(paths)
+    copies = Copies(GROUP, lambda *copy: inbox.put(PacketCopied(*copy)))
     # The watcher ends the DHCP clients that its configuration does not name.
     watcher = EthernetWatcher(
         store.load().config, lambda status: inbox.put(LinkReported(status)), paths, services
@@ -75,6 +78,7 @@ def serve(paths: Paths, inbox: queue.SimpleQueue[Message]) -> None:
         prober=prober,
         passwords=passwords,
         self_test=SelfTest(lambda status: climb(status, Targets()), testing, inbox.put),
+        copies=copies,
         clock=clock,
         heartbeat=Heartbeat(),
     )
@@ -87,7 +91,7 @@ def serve(paths: Paths, inbox: queue.SimpleQueue[Message]) -> None:
     try:
         supervisor.run()
     finally:
-        for part in (server, monitor, watcher, prober, dialers, hashing, testing):
+        for part in (server, monitor, watcher, prober, copies, dialers, hashing, testing):
             part.close()
 
 

@@ -40,8 +40,10 @@ def overview(supervisor: Supervisor) -> Status:
 
 
 def _counted(supervisor: Supervisor, link: LinkStatus) -> LinkStatus:
-    """A link with health and counters; a modem's dialer has told the latter already."""
+    """A link with health, counters (a modem's dialer has told them already) and trigger."""
     link = supervisor.choosing.told(link)
+    if link.kind == "modem":
+        return msgspec.structs.replace(link, trigger=supervisor.demand.trigger(link.name))
     if link.kind != "ethernet" or link.state is not LinkState.UP:
         return link
     counters = supervisor.parts.applier.counters(link.interface)

@@ -46,8 +46,18 @@ class Applying(Protocol):
     def counters(self, interface: str) -> Counters:
         """Bytes that an interface has carried."""
 
+    def used(self) -> dict[str, int]:
+        """Packets of the LAN that count as use of a call on demand, by kind of traffic."""
+
     def flow_count(self) -> int:
         """How many there are."""
+
+
+class Copying(Protocol):
+    """Packets that the ruleset copied to us; see `system/copies.py`."""
+
+    def send(self, data: Sequence[bytes]) -> int:
+        """Send packets that were kept; how many went."""
 
 
 class Dialing(Protocol):
@@ -90,5 +100,6 @@ class Parts:
     prober: Probing
     passwords: Passwords
     self_test: SelfTest
+    copies: Copying
     clock: Clock
     heartbeat: Heartbeat

@@ -23,6 +23,7 @@ from masqgate.core.messages import (
     LinkReported,
     Message,
     NetworkChanged,
+    PacketCopied,
     PasswordChecked,
     PasswordHashed,
     Probed,
@@ -36,6 +37,7 @@ from masqgate.desired.facts import Facts
 from .calls import Calls
 from .choosing import Choosing
 from .configuring import TIMER, Configuring
+from .demand import IDLE, RELEASE, Demand
 from .parts import Parts
 
 SETTLE_S = 4.0  # a new supervisor waits so long for the dialers that run already
@@ -67,6 +69,7 @@ class Supervisor:
         self.configuring = Configuring(self)
         self.choosing = Choosing(self)
         self.calls = Calls(self)
+        self.demand = Demand(self)
         parts.passwords.record = lambda code, text, level: self.record("system", code, text, level)
         parts.passwords.changed = self.apply_soon
 
@@ -136,6 +139,10 @@ class Supervisor:
                     self.apply()
                 elif name == "links":
                     self.follow_links()
+                elif name == RELEASE:
+                    self.demand.release()
+                elif name == IDLE:
+                    self.demand.look()
                 elif name == TIMER:
                     self.configuring.take_back()
                 else:
@@ -157,6 +164,7 @@ class Supervisor:
         self._tell_problems(before)
         self._guard_firewall()
         self.parts.leases.keep(self._now())
+        self.demand.applied()
         delay = RETRY_S if self.problems else RECONCILE_S
         self.timers.set("apply", self._now() + delay)
         if self.choosing.again_at is not None:
@@ -236,6 +244,8 @@ class Supervisor:
                     self.apply_soon()
             case NetworkChanged():
                 self.apply_soon(DEBOUNCE_S)
+            case PacketCopied():
+                self.demand.take(message)
             case PasswordChecked() | PasswordHashed() | HashingFailed():
                 self.parts.passwords.handle(message)
             case SelfTestStepped():
@@ -249,12 +259,15 @@ class Supervisor:
             return
         if status.kind != self.links[name].kind:
             return
-        before = uplinks.routing(self.links)
+        before = (uplinks.routing(self.links), self.demand.armed)
         self.links[name] = status
+        self.demand.told(name)
         self.timers.clear(f"lost {name}")
         waited = bool(self._settling)
         self._settling.discard(name)
-        if not self._settling and (waited or uplinks.routing(self.links) != before):
+        if not self._settling and (
+            waited or (uplinks.routing(self.links), self.demand.armed) != before
+        ):
             self.apply_soon()
 
     def _give_up(self, name: str) -> None:
@@ -270,6 +283,7 @@ class Supervisor:
             self.ports = self.parts.applier.ports()
             facts = Facts(
                 active=self.active,
+                demand=self.demand.armed,
                 links=tuple(self.links.values()),
                 ports=self.ports,
                 password_set=self.parts.passwords.is_set,

@@ -22,7 +22,7 @@ from ..desired.nft import ruleset
 from ..desired.sysctls import FORWARDING
 from . import atomic, conntrack, leases
 from .netlink import PROC_SYS, SYS_NET, Kernel
-from .nft import Firewall
+from .nft import Firewall, used
 from .run import ToolError
 from .services import Services, Systemd
 
@@ -125,6 +125,12 @@ class Applier:
             return Counters(rx_bytes=int(received), tx_bytes=int(sent))
         except (OSError, ValueError):
             return Counters()
+
+    def used(self) -> dict[str, int]:
+        """Packets of the LAN over the call that count, by kind of traffic; empty if unknown."""
+        with contextlib.suppress(ToolError):
+            return used()
+        return {}
 
     def _apply_rules(self, config: Config, facts: Facts) -> Iterator[Problem]:
         self._rules_ok = False

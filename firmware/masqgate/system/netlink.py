@@ -26,6 +26,7 @@ from ..desired.network import (
     AddRule,
     Change,
     CreateBridge,
+    CreateSink,
     Network,
     PinAddress,
     RemoveAddress,
@@ -43,6 +44,7 @@ PROC_SYS = Path("/proc/sys")
 SYS_NET = Path("/sys/class/net")
 SETTLE_S = 0.2  # a burst of changes is told once
 _IFF_UP = 1
+_IFF_NOARP = 0x80
 _ARPHRD_ETHER = 1
 _SCOPE_LINK = 253
 _ONLINK = 4  # RTNH_F_ONLINK
@@ -106,6 +108,9 @@ class Kernel:
         """Make one change; OSError or NetlinkError if the kernel refuses."""
         if isinstance(change, CreateBridge):
             self._ipr.link("add", ifname=change.bridge, kind="bridge")
+        elif isinstance(change, CreateSink):
+            flags = {"flags": _IFF_NOARP, "change": _IFF_NOARP}
+            self._ipr.link("add", ifname=change.interface, kind="bridge", **flags)
         elif isinstance(change, PinAddress):
             index = self._index(change.bridge)
             address = self._ipr.get_links(index)[0].get_attr("IFLA_ADDRESS")

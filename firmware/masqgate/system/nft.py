@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 
 from ..contract.paths import Paths
+from ..desired.demand import COUNTERS
 from ..desired.nft import COUNTED, TABLE
 from .run import ToolError, run
 
@@ -30,6 +32,20 @@ table inet {TABLE} {{
 	}}
 }}
 """
+
+
+def used() -> dict[str, int]:
+    """Packets that count, by kind of traffic; empty without a call that is dialed on demand.
+
+    ToolError if nft cannot be run.
+    """
+    text = run(["nft", "--json", "list", "counters", "table", "inet", TABLE])
+    found = {
+        item["counter"]["name"]: int(item["counter"]["packets"])
+        for item in json.loads(text).get("nftables", [])
+        if "counter" in item
+    }
+    return {kind: found[name] for kind, name in COUNTERS.items() if name in found}
 
 
 class Firewall:
