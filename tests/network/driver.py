@@ -178,7 +178,8 @@ class Driver:
 
     def release(self) -> Any:
         """Send what was kept; how many."""
-        return send(self.waiting.release(time.monotonic()))
+        outward, questions = self.waiting.release(time.monotonic())
+        return send([*outward, *questions])
 
     def services_called(self) -> Any:
         calls, self.services.calls = self.services.calls, []

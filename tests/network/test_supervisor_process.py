@@ -254,3 +254,35 @@ def test_a_second_one_takes_the_socket_over(board: Board) -> None:
         board.client.status()
     board.start()
     board.client.status()
+
+
+def test_a_packet_of_the_lan_dials_and_goes_out_when_the_call_is_up(board: Board) -> None:
+    """Real supervisor, rules and packets; only the dialer is played."""
+    board.paths.config.write_text(DOCUMENT + 'mode = "demand"\n')
+    dialer = FakeDialer(board.paths, "modem1", link(state=LinkState.IDLE))
+    board.start()
+    until(lambda: "dial0" in board.routes())
+    until(lambda: "forwarding" in board.run("bridge", "link", "show"))
+    street = ["nsenter", f"--target={board.street.pid}", "--net"]
+    send = (
+        "import socket;s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM);"
+        "s.sendto(b'hello',('9.9.9.9',7))"
+    )
+    for command in (
+        ["ip", "addr", "add", "192.168.77.50/24", "dev", "far0"],
+        ["ip", "route", "add", "default", "via", "192.168.77.1"],
+        [sys.executable, "-c", send],
+    ):
+        subprocess.run([*street, *command], check=True)
+    until(lambda: "dial" in dialer.commands, "it dials")
+    dialer.tell(link(state=LinkState.DIALING))
+    trigger = board.client.status().uplinks[0].trigger
+    assert trigger is not None
+    assert trigger.text == "192.168.77.50 sent UDP to 9.9.9.9, port 7"
+    dialer.tell(link())
+    until(lambda: board.client.status().active == "modem1")
+    sent = Path("/sys/class/net/ppp-modem1/statistics/tx_dropped")  # nobody reads the device
+    until(lambda: board.run("cat", str(sent)).strip() != "0", "the packet went to the uplink")
+    flows = board.client.flows()
+    assert ("192.168.77.50", "9.9.9.9") in [(flow.source, flow.destination) for flow in flows]
+    dialer.close()

@@ -92,8 +92,8 @@ def test_what_is_no_kind_of_traffic(text: str) -> None:
 def test_a_packet_of_the_lan_is_a_reason_and_waits() -> None:
     waiting = Waiting()
     assert waiting.take("packet", packet(SYN), SYN, 100.0) == packet(SYN)
-    assert waiting.release(101.0) == [SYN]
-    assert waiting.release(102.0) == []
+    assert waiting.release(101.0) == ([SYN], [])
+    assert waiting.release(102.0) == ([], [])
 
 
 def test_a_look_up_is_a_reason_only_if_a_host_has_asked_for_that_name() -> None:
@@ -104,7 +104,7 @@ def test_a_look_up_is_a_reason_only_if_a_host_has_asked_for_that_name() -> None:
     assert waiting.take("lookup", packet(LOOKUP), LOOKUP, 101.2 + ASKED_S) is None
     other = bytes(IP(src=ROUTER, dst=SERVER) / UDP() / DNS(qd=DNSQR(qname="ntp.example")))
     assert waiting.take("lookup", packet(other), other, 101.2) is None
-    assert waiting.release(102.0) == [ASK], "the question is sent again, the look-up is not"
+    assert waiting.release(102.0) == ([], [ASK]), "the question is sent again, the look-up is not"
 
 
 def test_what_is_kept_is_bounded_and_grows_old() -> None:
@@ -113,17 +113,16 @@ def test_what_is_kept_is_bounded_and_grows_old() -> None:
         data = bytes(IP(src=HOST, dst=SERVER) / UDP(sport=port, dport=9))
         waiting.take("packet", packet(data), data, 100.0)
     waiting.take("packet", packet(SYN), SYN, 100.0 + KEEP_S)
-    kept = waiting.release(101.0 + KEEP_S)
-    assert kept == [SYN]
+    assert waiting.release(101.0 + KEEP_S) == ([SYN], [])
 
 
-def test_packets_go_before_questions_and_parts_of_packets_do_not_go() -> None:
+def test_questions_are_kept_apart_and_parts_of_packets_do_not_go() -> None:
     waiting = Waiting()
     waiting.take("ask", packet(ASK), ASK, 1.0)
     waiting.take("packet", packet(SYN), SYN, 2.0)
     long = bytes(IP(src=HOST, dst=SERVER) / UDP(sport=9) / bytes(3000))[:1600]
     assert waiting.take("packet", packet(long), long, 3.0) == packet(long)
-    assert waiting.release(4.0) == [SYN, ASK]
+    assert waiting.release(4.0) == ([SYN], [ASK])
 
 
 def modem(**more: object) -> Modem:

@@ -58,14 +58,13 @@ class Waiting:
             self._asked.popitem(last=False)
         return None
 
-    def release(self, now: float) -> list[bytes]:
-        """Everything that somebody may still wait for, in the order it came; it is kept no more.
+    def release(self, now: float) -> tuple[list[bytes], list[bytes]]:
+        """What somebody may still wait for, in the order it came; it is kept no more.
 
-        Packets of the LAN come before questions to the router, which has to take over the
-        provider's name servers first.
+        Packets to the Internet, and questions to the router.
         """
         fresh = [kept for kept in self._kept.values() if now - kept.at <= KEEP_S]
         self._kept.clear()
         self._asked.clear()
-        fresh.sort(key=lambda kept: kept.local)
-        return [summed(kept.data) for kept in fresh]
+        outward = [summed(kept.data) for kept in fresh if not kept.local]
+        return outward, [summed(kept.data) for kept in fresh if kept.local]

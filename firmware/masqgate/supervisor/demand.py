@@ -39,6 +39,9 @@ class Demand:
         self._triggers: dict[str, Trigger] = {}
         self._idle: dict[str, Idle] = {}
         self._told_at: dict[str, float] = {}
+        self._dialed: set[str] = set()  # by a packet, not by a person
+        self._questions: list[bytes] = []  # were sent once
+        self._up: set[str] = set()  # a call's idle time begins when it can be used
 
     @property
     def armed(self) -> str:
@@ -71,15 +74,17 @@ class Demand:
 
     def told(self, name: str) -> None:
         """A link's state is news."""
-        modem = self._modem(name)
-        if modem is None or self._supervisor.links[name].state in (*_RESTING, *_ABSENT):
+        state = self._supervisor.links[name].state
+        up = state is LinkState.UP
+        if self._modem(name) is None or state in (*_RESTING, *_ABSENT):
             self._idle.pop(name, None)
-        elif name not in self._idle:
+            self._dialed.discard(name)
+        elif name not in self._idle or (up and name not in self._up):
             now = self._now()
-            fresh = now - self._told_at.get(name, -AGAIN_S) < 2 * AGAIN_S
-            trigger = self._triggers.get(name) if fresh else None
+            trigger = self._triggers.get(name) if name in self._dialed else None
             self._idle[name] = Idle(kind_of(trigger.protocol) if trigger else None, now)
             self._supervisor.timers.at_latest(IDLE, now + LOOK_S)
+        (self._up.add if up else self._up.discard)(name)
 
     def applied(self) -> None:
         """The desired state is in force: what was kept can go, if there is a way."""
@@ -87,10 +92,16 @@ class Demand:
             self._supervisor.timers.at_latest(RELEASE, self._now() + RELEASE_S)
 
     def release(self) -> None:
-        """Send what was kept."""
-        if self._supervisor.active and (kept := self._waiting.release(self._now())):
+        """Send what was kept; questions twice, as dnsmasq may be slow to know its servers."""
+        if not self._supervisor.active:
+            self._questions = []
+            return
+        again, (outward, self._questions) = self._questions, self._waiting.release(self._now())
+        if kept := [*outward, *self._questions, *again]:
             count = self._supervisor.parts.copies.send(kept)
             log.info("%d packets that had waited for the call were sent.", count)
+        if self._questions:
+            self._supervisor.timers.set(RELEASE, self._now() + AGAIN_S)
 
     def look(self) -> None:
         """End the calls that have been idle for long enough."""
@@ -125,6 +136,7 @@ class Demand:
             asked=packet.asked,
         )
         self._triggers[name] = trigger
+        self._dialed.add(name)
         self._supervisor.record(name, "demand", f"{name} dials, because {trigger.text}.")
 
     def _rest(self, name: str, modem: Modem) -> None:
