@@ -47,6 +47,8 @@ class LinkHealth(msgspec.Struct, frozen=True, kw_only=True):
     rtt_ms: float | None = None  # of the last probe that was answered
     spent_bytes: int = 0  # on probes, in this day of the budget
     unused: str = ""  # why it does not carry the traffic; empty: it does
+
+
 class Trigger(msgspec.Struct, frozen=True, kw_only=True):
     """The packet of the LAN that made an uplink dial; `at` is Unix time."""
 

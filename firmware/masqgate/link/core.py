@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..contract.dialer import DialerConfig
-from ..contract.status import LinkState, LinkStatus
+from ..contract.status import LinkState, LinkStatus, Reason
 from . import dialogs, reasons
 from .backoff import Backoff, Cause
 from .events import (
