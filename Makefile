@@ -11,7 +11,7 @@ DEBIAN = $(shell cat image/packages-host.txt tests/lab/packages-host.txt tests/p
 PYTEST := $(BIN)/pytest
 
 .NOTPARALLEL:
-.PHONY: help run test check lint types unit network system browser image release lock flash console box lab bench powercut venv packages clean
+.PHONY: help run test check lint types unit network system browser image bundle release lock flash console box lab bench powercut venv packages clean
 
 help: ## show this list
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -47,11 +47,16 @@ image: packages venv ## build the SD-card image: build/masqgate.img
 ifeq ($(BUILDER),buildroot)
 	$(PYTHON) buildroot-config/build.py --board $(or $(BOARD),rpi64) --output $(BUILD)
 else
-	$(SUDO) $(BIN)/python image/build.py --output $(BUILD)
+	$(SUDO) $(BIN)/python image/build.py --output $(BUILD) $(if $(KEYRING),--keyring $(KEYRING))
 endif
 
+SIGNING = $(if $(KEY),--key $(KEY)) $(if $(CERT),--cert $(CERT)) $(if $(KEYRING),--keyring $(KEYRING))
+
+bundle: packages venv image ## a signed update: build/masqgate-VERSION.bundle (KEY= CERT= KEYRING=)
+	$(SUDO) $(BIN)/python image/bundle.py --build $(BUILD) $(SIGNING)
+
 release: packages venv image ## the folder of a release
-	$(SUDO) $(BIN)/python image/release.py --build $(BUILD) $(if $(RELEASE_URL),--url $(RELEASE_URL)) $(if $(DRAFT),--draft)
+	$(SUDO) $(BIN)/python image/release.py --build $(BUILD) $(if $(RELEASE_URL),--url $(RELEASE_URL)) $(if $(DRAFT),--draft) $(SIGNING)
 
 lock: venv ## accept the package versions of the last build
 	$(BIN)/python image/lock.py --build $(BUILD)

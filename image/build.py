@@ -16,7 +16,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 
 from builder.base import unpack_python, unpack_router  # noqa: E402
-from builder.disk import make_boot_files, make_disk  # noqa: E402
+from builder.disk import make_boot_files, make_disk, write_release  # noqa: E402
 from builder.epoch import LAYERS_EPOCH, image_epoch, set_epoch  # noqa: E402
 from builder.kernel import (  # noqa: E402
     CONSOLE_EDITION,
@@ -37,6 +37,7 @@ from builder.layer import (  # noqa: E402
 )
 from builder.root import make_root  # noqa: E402
 from builder.system import make_system_layer  # noqa: E402
+from keys import KeysError, development_keys  # noqa: E402
 from release_inputs import record  # noqa: E402
 
 _BUILDER = IMAGE_DIR / "builder"
@@ -48,7 +49,9 @@ def main() -> int:
     """Build everything; return the exit status."""
     parser = argparse.ArgumentParser(description="Build the SD-card image.")
     parser.add_argument("--output", type=Path, default=REPOSITORY / "build")
-    output = parser.parse_args().output.resolve()
+    parser.add_argument("--keyring", type=Path, help="whose updates the router takes (PEM)")
+    chosen = parser.parse_args()
+    output = chosen.output.resolve()
     if os.geteuid() != 0:
         return fail(BuildError("the files in the image belong to root: run the build as root"))
     output.mkdir(parents=True, exist_ok=True)
@@ -56,13 +59,22 @@ def main() -> int:
         with (output / ".lock").open("w") as lock:
             # Two builds at once would take each other's layers away.
             fcntl.flock(lock, fcntl.LOCK_EX)
-            build(output)
-    except BuildError as error:
+            build(output, _keyring(output, chosen.keyring))
+    except (BuildError, KeysError) as error:
         return fail(error)
     return 0
 
 
-def build(output: Path) -> None:
+def _keyring(output: Path, given: Path | None) -> Path:
+    """Return the certificates to trust: the given ones, or those for development."""
+    if given is None:
+        return development_keys(output / "keys").keyring
+    if not given.is_file():
+        raise KeysError(f"There is no {given}.")
+    return given
+
+
+def build(output: Path, keyring: Path) -> None:
     """Build the layers, then the image, in `output`."""
     epoch = image_epoch()
     set_epoch(LAYERS_EPOCH)
@@ -79,7 +91,8 @@ def build(output: Path) -> None:
     slot.mkdir()
     for name in ("Image.gz", "initrd"):
         shutil.copy(boot / name, slot)
-    make_root(system / "tree", python, work / "root", slot / "root.squashfs")
+    write_release(slot, "rpi64")
+    make_root(system / "tree", python, work / "root", slot / "root.squashfs", keyring)
     say("card")
     make_disk(boot / "files", slot, work, output / "masqgate.img")
     _lab_files(boot / "files", output / "boot")

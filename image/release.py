@@ -17,7 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from builder.epoch import image_epoch
+from bundle import add_arguments, make_bundle
 from flash_source import CHUNK, file_sha256
+from keys import Keys, KeysError, chosen_keys
 from lock import LOCK, Package, format_lock, parse_manifest
 from release_bmap import make_bmap
 from release_files import flash_program, imager_manifest, licence_archive, licence_list
@@ -61,12 +63,15 @@ def read_build(folder: Path) -> Build:
     return Build(folder / "masqgate.img", kept, format_lock(packages), folder / "licences")
 
 
-def make_release(build: Build, version: str, epoch: int, url: str, target: Path) -> None:
+def make_release(
+    build: Build, version: str, epoch: int, url: str, target: Path, keys: Keys
+) -> None:
     """Write the release's files to the empty folder `target`."""
     name = f"masqgate-{version}"
     packed = target / f"{name}.img.xz"
     unpacked_sha256 = pack(build.image, packed)
     (target / f"{name}.img.bmap").write_bytes(make_bmap(build.image))
+    make_bundle(build.image, keys, target / f"{name}.bundle")
     if file_sha256(build.image) != unpacked_sha256:
         raise ReleaseError("The image was built anew meanwhile. Start again.")
     flash_program(Path(__file__).parent, target / "masqgate-flash.pyz")
@@ -149,17 +154,19 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--build", type=Path, default=REPOSITORY / "build")
     parser.add_argument("--url", default="", help="where the files will be published")
     parser.add_argument("--draft", action="store_true", help="from any state of the tree")
+    add_arguments(parser)
     chosen = parser.parse_args(arguments)
     version = project_version() + ("-draft" if chosen.draft else "")
     target = (chosen.build / "release" / f"masqgate-{version}").resolve()
     try:
         build = read_build(chosen.build)
+        keys = chosen_keys(chosen.build / "keys", chosen.key, chosen.cert, chosen.keyring)
         if not chosen.draft:
             check_state(build)
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir(parents=True)
-        make_release(build, version, image_epoch(), chosen.url, target)
-    except ReleaseError as error:
+        make_release(build, version, image_epoch(), chosen.url, target, keys)
+    except (ReleaseError, KeysError) as error:
         print(f"release: {error}", file=sys.stderr)
         return 1
     for path in sorted(target.iterdir()):

@@ -64,7 +64,7 @@ def _free_in(image: Path, part: Extent) -> list[Extent]:
         file.seek(part.start)
         head = file.read(2 * BLOCK)
     if head[1080:1082] == _EXT_MAGIC:
-        return list(ext_free(_dumpe2fs(image, part), part))
+        return list(ext_free(dumpe2fs(image, part), part))
     if head[54:59] == b"FAT16":
         return list(fat16_free(image, part))
     if not head.strip(b"\0"):
@@ -72,7 +72,8 @@ def _free_in(image: Path, part: Extent) -> list[Extent]:
     return []
 
 
-def _dumpe2fs(image: Path, part: Extent) -> str:
+def dumpe2fs(image: Path, part: Extent) -> str:
+    """Return what dumpe2fs tells of the ext4 file system in a partition."""
     command = ["dumpe2fs", f"{image}?offset={part.start}"]
     return subprocess.run(
         command, check=True, text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL

@@ -12,10 +12,14 @@ import sys
 from pathlib import Path
 
 BOARD_DIR = Path(__file__).resolve().parent
+REPOSITORY = BOARD_DIR.parents[1]
 sys.path.insert(0, str(BOARD_DIR.parent))
+sys.path.insert(0, str(REPOSITORY / "image"))
 sys.dont_write_bytecode = True
 
 import kconfig  # noqa: E402
+from builder.root import lay_keyring  # noqa: E402
+from keys import development_keys  # noqa: E402
 
 FRAGMENTS = {
     "rpi64": ("linux.fragment", "linux-trim.fragment"),
@@ -63,6 +67,9 @@ def main(arguments: list[str]) -> int:
         print(problems, file=sys.stderr)
         return 1
     prepare_target(target)
+    given = os.environ.get("MASQGATE_KEYRING")
+    keyring = Path(given) if given else development_keys(REPOSITORY / "build/keys").keyring
+    lay_keyring(target, keyring)
     return 0
 
 

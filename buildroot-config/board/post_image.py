@@ -29,6 +29,7 @@ _INTERPRETER = "ld-linux-aarch64.so.1"
 class Board:
     """How a family of boards differs: device trees, console, own files."""
 
+    name: str
     device_trees: tuple[str, ...]
     console: str
     config: Path
@@ -36,8 +37,15 @@ class Board:
 
 
 BOARDS = {
-    "rpi64": Board(kernel.BOARDS, "ttyS1,115200", REPOSITORY / "image/board/config.txt", True),
+    "rpi64": Board(
+        "rpi64",
+        kernel.BOARDS,
+        "ttyS1,115200",
+        REPOSITORY / "image/board/config.txt",
+        True,
+    ),
     "rpi5": Board(
+        "rpi5",
         ("bcm2712-rpi-5-b", "bcm2712d0-rpi-5-b"),
         "ttyAMA10,115200",
         BOARD_DIR / "rpi5/config.txt",
@@ -106,6 +114,7 @@ def compose(images: Path, target: Path, board: Board) -> None:
     if squashfs.stat().st_size > SQUASHFS_LIMIT:
         raise BuildError(f"rootfs.squashfs is larger than {SQUASHFS_LIMIT} bytes")
     shutil.copy(squashfs, slot / "root.squashfs")
+    disk.write_release(slot, board.name)
     disk.make_boot_files(base, files, board.device_trees)
     adapt_boot_files(board, files, work)
     disk.make_disk(files, slot, work, images / "masqgate.img")

@@ -38,11 +38,12 @@ if fdt get value watchdog /chosen masqgate,watchdog; then
     setenv options "${options} masqgate.watchdog=${watchdog}"
 fi
 
-setenv start 'setenv bootargs "console=ttyS1,115200 ${options} masqgate.slot=${slot}"; echo "Masqgate: slot ${slot}"; ext4load mmc ${devnum}:${part} 0x08100000 initrd && setenv initrd_size ${filesize} && ext4load mmc ${devnum}:${part} 0x0a000000 Image.gz && unzip 0x0a000000 0x00200000 && booti 0x00200000 0x08100000:${initrd_size} 0x08000000'
+setenv start 'setenv bootargs "console=ttyS1,115200 ${options} masqgate.slot=${slot} ${trial}"; echo "Masqgate: slot ${slot}"; ext4load mmc ${devnum}:${part} 0x08100000 initrd && setenv initrd_size ${filesize} && ext4load mmc ${devnum}:${part} 0x0a000000 Image.gz && unzip 0x0a000000 0x00200000 && booti 0x00200000 0x08100000:${initrd_size} 0x08000000'
 setenv start_a 'setenv slot a; setenv part 2; run start'
 setenv start_b 'setenv slot b; setenv part 3; run start'
-setenv try_a 'if test "${good_a}" = 1; then run start_a; elif test "0${tries_a}" -gt 0; then setexpr tries_a ${tries_a} - 1; run save; run start_a; fi'
-setenv try_b 'if test "${good_b}" = 1; then run start_b; elif test "0${tries_b}" -gt 0; then setexpr tries_b ${tries_b} - 1; run save; run start_b; fi'
+# A system on trial beside a good one is told so: it restarts if it can't prove itself.
+setenv try_a 'if test "${good_a}" = 1; then run start_a; elif test "0${tries_a}" -gt 0; then setexpr tries_a ${tries_a} - 1; run save; if test "${good_b}" = 1; then setenv trial masqgate.trial; fi; run start_a; setenv trial; fi'
+setenv try_b 'if test "${good_b}" = 1; then run start_b; elif test "0${tries_b}" -gt 0; then setexpr tries_b ${tries_b} - 1; run save; if test "${good_a}" = 1; then setenv trial masqgate.trial; fi; run start_b; setenv trial; fi'
 
 # A start that returns has failed: the other slot is next. When no slot has tries left,
 # any slot that loads is better than a router that stands still.

@@ -1,5 +1,7 @@
 """Boot partition, slot, data and the whole card, composed by genimage."""
 
+import json
+import re
 import shutil
 from collections.abc import Sequence
 from importlib import util
@@ -18,7 +20,7 @@ UBOOT = "usr/lib/u-boot/rpi_arm64/u-boot.bin"
 
 def boot_state() -> ModuleType:
     """Load the router's own module for the boot state: there is one implementation of it."""
-    path = REPOSITORY / "rootfs-overlay/usr/lib/masqgate/bootstate.py"
+    path = REPOSITORY / "firmware/masqgate/core/bootstate.py"
     spec = util.spec_from_file_location("bootstate", path)
     assert spec is not None and spec.loader is not None
     module = util.module_from_spec(spec)
@@ -40,6 +42,14 @@ def make_boot_files(base: Path, target: Path, boards: Sequence[str] = BOARDS) ->
     environment = target / "uboot.env"
     size = str(_ENVIRONMENT_BYTES)
     run(["mkenvimage", "-s", size, "-o", environment, board / "uboot.env.txt"])
+
+
+def write_release(slot: Path, board: str) -> None:
+    """Write what the slot says of itself: its version, and the family of boards it is for."""
+    text = (REPOSITORY / "firmware/masqgate/__init__.py").read_text()
+    version = re.findall(r'^__version__ = "(.*)"', text, re.MULTILINE)[0]
+    release = {"version": version, "compatible": f"masqgate-{board}"}
+    (slot / "release.json").write_text(json.dumps(release) + "\n")
 
 
 def make_disk(boot: Path, slot: Path, work: Path, image: Path) -> None:

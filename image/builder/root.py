@@ -12,8 +12,8 @@ _PACKAGES = {"masqgate": "firmware/masqgate", "masqgate_web": "webui/masqgate_we
 _IGNORED = shutil.ignore_patterns("__pycache__", "*.pyc", ".*_cache")
 
 
-def make_root(system: Path, python: Path, tree: Path, squashfs: Path) -> None:
-    """Lay the overlay and our packages over the system, check it and pack it."""
+def make_root(system: Path, python: Path, tree: Path, squashfs: Path, keyring: Path) -> None:
+    """Lay the overlay, our packages and the updates' keyring over the system; pack it."""
     say("root: copying")
     run(["cp", "-a", f"{system}/.", _made(tree)])
     _lay_overlay(tree)
@@ -24,6 +24,7 @@ def make_root(system: Path, python: Path, tree: Path, squashfs: Path) -> None:
             compile_tree(python, tree, f"usr/lib/python3/dist-packages/{name}")
         else:
             say(f"root: there is no {source}; the image goes without it")
+    lay_keyring(tree, keyring)
     _enable_units(tree)
     if privileged := privileged_files(tree):
         raise BuildError(f"setuid files in the image: {', '.join(map(str, privileged))}")
@@ -53,6 +54,13 @@ def _lay_overlay(tree: Path) -> None:
             target.unlink(missing_ok=True)
             shutil.copyfile(source, target)
             target.chmod(0o755 if source.stat().st_mode & 0o100 else 0o644)
+
+
+def lay_keyring(tree: Path, keyring: Path) -> None:
+    """Put the certificates whose updates the router takes into a root file system."""
+    target = tree / "usr/share/masqgate/update-keyring.pem"
+    shutil.copyfile(keyring, target)
+    target.chmod(0o644)
 
 
 def _enable_units(tree: Path) -> None:

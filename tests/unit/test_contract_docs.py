@@ -6,6 +6,7 @@ import json
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -13,6 +14,7 @@ from masqgate.contract.calls import CALLS
 from masqgate.contract.codec import to_json
 from masqgate.contract.config import Config, Ethernet, Lan, Modem, Probe, System
 from masqgate.contract.document import parse
+from masqgate.contract.update import UPDATE_CALLS
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = (ROOT / "docs/CONFIG.md").read_text()
@@ -72,15 +74,22 @@ def test_the_factorys_configuration_is_a_good_document() -> None:
     assert tomllib.loads(text)["version"] == 1
 
 
-def test_every_call_is_documented_with_its_types_and_callers() -> None:
-    documented = {row[0].strip("`"): row[1:4] for row in rows(CALLS_DOC.split("## ")[0])}
+@pytest.mark.parametrize(
+    ("text", "calls"),
+    [(CALLS_DOC.split("## ")[0], CALLS), (section(CALLS_DOC, "Updates"), UPDATE_CALLS)],
+    ids=["supervisor", "updater"],
+)
+def test_every_call_is_documented_with_its_types_and_callers(
+    text: str, calls: dict[str, Any]
+) -> None:
+    documented = {row[0].strip("`"): row[1:4] for row in rows(text)}
     assert documented == {
         name: [
             f"`{call.arguments.__name__}`",
             f"`{call.result.__name__}`",
             "page" if call.web else "root",
         ]
-        for name, call in CALLS.items()
+        for name, call in calls.items()
     }
 
 
@@ -94,6 +103,8 @@ def test_every_failure_is_documented() -> None:
             if path.name not in ("ladder.py", "offline.py", "lan.py")
         )
         + (ROOT / "firmware/masqgate/contract/client.py").read_text()
+        + (ROOT / "firmware/masqgate/contract/update_client.py").read_text()
+        + (ROOT / "firmware/masqgate/updater.py").read_text()
     )
     raised = set(re.findall(r'(?:MasqgateError|_refused)\(\s*"([a-z_]+)"', source))
     raised |= {"config_invalid"}

@@ -91,7 +91,7 @@ def test_an_update_is_on_trial_until_it_is_marked_good():
     writing = running.invalidated("b")
     assert (writing.first, writing.good, writing.tries) == ("a", (True, False), (0, 0))
     trial = writing.to_be_tried("b")
-    assert (trial.first, trial.good, trial.tries) == ("b", (True, False), (0, state.TRIES))
+    assert (trial.first, trial.good, trial.tries) == ("b", (True, False), (0, state.UPDATE_TRIES))
     kept = trial.marked_good("b")
     assert (kept.first, kept.good, kept.seq) == ("b", (True, True), 7)
 

@@ -36,6 +36,10 @@ LAYERS: dict[str, tuple[set[str], set[str], set[str]]] = {
     "dialer": (
         {"contract", "link", "system"}, {"msgspec", "pexpect"}, {"random", "signal", "time"},
     ),
+    "updater": (
+        {"contract", "core", "system"}, {"msgspec"}, {"os", "socket", "threading"},
+    ),
+    "trial": ({"contract", "core", "system"}, set(), {"time"}),
     "cli": ({"contract", "core", "system"}, {"msgspec"}, {"os", "time"}),
     "console": (
         {"contract", "core", "system"},
@@ -50,6 +54,7 @@ CONTRACT_OUTSIDE = {
     "codec.py": {"threading"},
     "framing.py": {"socket"},
     "paths.py": {"os"},
+    "update_client.py": {"socket"},
 }
 # Words only: strftime and gmtime of a time that is passed in read no clock.
 CORE_OUTSIDE = {"words.py": {"time"}}

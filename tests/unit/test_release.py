@@ -196,6 +196,8 @@ def card(tmp_path_factory: pytest.TempPathFactory) -> Path:
             file.truncate(size)
     (folder / "files").mkdir()
     (folder / "files/slot").write_bytes(b"slot" * 100_000)
+    release_json = {"version": "9.9.9", "compatible": "masqgate-test"}
+    (folder / "files/release.json").write_text(json.dumps(release_json))
     run("mkfs.vfat", "-F", "16", "-s", "1", "--invariant", fat)
     run("mke2fs", "-q", "-t", "ext4", "-b", "1024", "-d", folder / "files", ext)
     image = folder / "masqgate.img"
@@ -325,6 +327,9 @@ def test_a_release_is_complete_and_its_sums_are_right(
     assert set(sums) == {path.name for path in made.iterdir()} - {"SHA256SUMS"}
     for file, digest in sums.items():
         assert hashlib.sha256((made / file).read_bytes()).hexdigest() == digest
+    update = (made / f"{name}.bundle").read_bytes()
+    assert update.startswith(b"MASQUPD1") and b'"version": "9.9.9"' in update[:4096]
+    assert len(update) < 2 * MIB, "what the file system does not use is left out"
     image = lzma.decompress((made / f"{name}.img.xz").read_bytes())
     assert image == (build_dir / "masqgate.img").read_bytes()
     entry = json.loads((made / "os_list.json").read_text())["os_list"][0]

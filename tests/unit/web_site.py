@@ -10,6 +10,7 @@ from jinja2.bccache import Bucket, BytecodeCache
 from masqgate_web import create_app
 
 from tests.browser.fake_router import FakeRouter
+from tests.browser.fake_updates import FakeUpdates
 
 PASSWORD = "correct horse battery"
 BASE = "http://192.168.77.1"
@@ -79,8 +80,9 @@ class Site:
 
     def __init__(self) -> None:
         self.router = FakeRouter()
+        self.updates = FakeUpdates()
         self.clock = Clock()
-        self.app = create_app(self.router, self.clock)
+        self.app = create_app(self.router, self.clock, self.updates)
         self.app.testing = True
         self.app.jinja_env.bytecode_cache = COMPILED
         # errors are pages, in tests too

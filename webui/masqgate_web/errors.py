@@ -19,6 +19,7 @@ TEXTS: dict[int, tuple[str, str]] = {
     403: ("This is not allowed.", "Load the page again."),
     404: ("There is no such page.", "The menu leads to all there are."),
     405: ("This page can't be used in this way.", "The menu leads to all there are."),
+    411: ("The browser does not tell how much it sends.", "Use another one."),
     413: ("This is more than the router takes.", "A document has at most 64 KiB."),
     500: (
         "The page has a fault.",
@@ -29,7 +30,8 @@ TEXTS: dict[int, tuple[str, str]] = {
 
 def status_of(error: MasqgateError) -> int:
     """The HTTP status of a refusal: 503 where the supervisor can't be asked."""
-    return 503 if error.code.startswith("supervisor_") or error.code in LATER else 409
+    silent = error.code.startswith(("supervisor_", "updater_"))
+    return 503 if silent or error.code in LATER else 409
 
 
 def register(app: Flask) -> None:

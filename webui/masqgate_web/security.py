@@ -46,13 +46,29 @@ HEADERS = {
 }
 VIEWS = {
     **dict.fromkeys(
-        ("live", "connect", "disconnect", "apply_form", "move", "confirm", "begin"), "show"
+        (
+            "live",
+            "connect",
+            "disconnect",
+            "apply_form",
+            "move",
+            "confirm",
+            "begin",
+            "upload",
+            "back",
+            "restart",
+        ),
+        "show",
     ),
     "save_document": "document",
     "set_new": "change",
 }
 DRAFTS = ("configuration.show", "configuration.document")
 NOT_KEPT = ("form_token", "modem.password", "modem.pin", "action")
+OUT_OF_DATE = (
+    "This form is out of date: the page was restarted, or cookies are off. "
+    "Go back, load the page again, and repeat what you did."
+)
 P = ParamSpec("P")
 
 
@@ -119,6 +135,19 @@ def login_needed(view: Callable[P, ResponseReturnValue]) -> Callable[P, Response
 
     wrapper.__dict__["login_needed"] = True
     return wrapper
+
+
+def reads_its_own_form(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
+    """Mark a view that reads a large form while it arrives, and calls `check_token` itself."""
+    view.__dict__["reads_its_own_form"] = True
+    return view
+
+
+def check_token(token: str) -> None:
+    """Forbidden unless this is the token of this session's forms."""
+    wanted = site().sessions.form_token(g.token)
+    if not (g.given and hmac.compare_digest(wanted, token.encode("ascii", "replace").decode())):
+        raise Forbidden(OUT_OF_DATE)
 
 
 def _still_logged_in() -> bool:
@@ -190,22 +219,21 @@ def _check_form() -> None:
         raise Forbidden("The request came from another site. Use the router's own page.")
     if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
         raise Forbidden("The request came from another site. Use the router's own page.")
+    if _is_marked("reads_its_own_form"):
+        return
     wanted = site().sessions.form_token(g.token)
     if g.given and hmac.compare_digest(wanted, _form_token()):
         return
     # After a restart of this process no form is known any more, and nobody is logged in: the
     # view will only ask for the password, and keep what was typed.
-    harmless = origin is not None and session() is None and _needs_login()
+    harmless = origin is not None and session() is None and _is_marked("login_needed")
     if not harmless:
-        raise Forbidden(
-            "This form is out of date: the page was restarted, or cookies are off. "
-            "Go back, load the page again, and repeat what you did."
-        )
+        raise Forbidden(OUT_OF_DATE)
 
 
-def _needs_login() -> bool:
+def _is_marked(name: str) -> bool:
     view = current_app.view_functions.get(request.endpoint or "")
-    return bool(getattr(view, "login_needed", False))
+    return bool(getattr(view, name, False))
 
 
 def _form_token() -> str:

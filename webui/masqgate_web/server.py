@@ -7,6 +7,7 @@ socket comes from systemd.
 from __future__ import annotations
 
 import contextlib
+import functools
 import socket
 import struct
 import threading
@@ -15,6 +16,8 @@ from typing import Any
 
 from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
+
+from .uploads import EXTEND
 
 PATIENCE_S = 10  # for the next bytes of a client: one that has gone must not hold a thread
 REQUEST_S = 20  # for a whole request: one that drips must not hold a thread either
@@ -50,6 +53,23 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         super().__init__(*args, **kwargs)
         self._lock = threading.Lock()
         self._reading: dict[Any, float] = {}  # connection: when its time is up (monotonic)
+
+    def load_wsgi(self) -> None:
+        """Load the application, and let it give a request more time: an upload takes minutes."""
+        super().load_wsgi()
+        inner: Any = self.wsgi  # type: ignore[has-type]
+
+        def application(environ: dict[str, Any], start_response: Any) -> Any:
+            environ[EXTEND] = functools.partial(self._extend, environ.get("gunicorn.socket"))
+            return inner(environ, start_response)
+
+        self.wsgi = application
+
+    def _extend(self, sock: Any, seconds: float) -> None:
+        with self._lock:
+            for conn in self._reading:
+                if conn.sock is sock:
+                    self._reading[conn] = time.monotonic() + seconds
 
     def handle(self, conn: Any) -> Any:
         """Serve one request, in a thread of the pool."""

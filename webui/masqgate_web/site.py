@@ -8,6 +8,7 @@ from typing import cast
 from flask import current_app
 from masqgate.contract.client import Client
 from masqgate.contract.status import Status
+from masqgate.contract.update_client import UpdateClient
 
 from .names import Names
 from .rates import RateBook
@@ -17,9 +18,12 @@ from .sessions import Sessions
 class Site:
     """One per application. Everything in it is safe to share by threads."""
 
-    def __init__(self, router: Client, quick: Client, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, router: Client, quick: Client, clock: Callable[[], float], updates: UpdateClient
+    ) -> None:
         self.router = router
         self.quick = quick
+        self.updates = updates
         self.clock = clock
         self.sessions = Sessions(clock)
         self.rates = RateBook()

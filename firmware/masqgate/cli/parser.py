@@ -9,7 +9,7 @@ from typing import Protocol
 from masqgate.contract.client import Client
 from masqgate.core import ladder
 
-from . import codes, verbs
+from . import codes, updates, verbs
 
 Verb = Callable[[Client, argparse.Namespace], int]
 Parser = argparse.ArgumentParser
@@ -51,6 +51,7 @@ def parser() -> argparse.ArgumentParser:
     _verb(password, "reset", verbs.password_reset, "forget it; the page asks for a new one")
     _verb(password, "set", verbs.password_set, "set it (asks; does not echo)")
     _test_verb(commands)
+    _update_verbs(_group(commands, "update", "install another version of the system"))
     _verb(commands, "version", verbs.version, "tell the version")
     return root
 
@@ -75,6 +76,22 @@ def _config_verbs(config: _Commands) -> None:
     ):
         one = _verb(config, name, verb, text)
         one.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def _update_verbs(update: _Commands) -> None:
+    _verb(update, "status", updates.status, "tell what is in both slots").add_argument(
+        "--json", action="store_true", help="as JSON, for programs"
+    )
+    for name, verb, text in (
+        ("check", updates.check, "verify a bundle; writes nothing"),
+        ("install", updates.install, "write a bundle to the slot that does not run"),
+    ):
+        one = _verb(update, name, verb, text)
+        one.add_argument("file", metavar="FILE", help="a bundle of a release")
+        one.add_argument(
+            "--allow-downgrade", action="store_true", help="take an older version all the same"
+        )
+    _verb(update, "back", updates.back, "start the other slot at the next restart")
 
 
 def _test_verb(commands: _Commands) -> None:

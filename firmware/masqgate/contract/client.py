@@ -111,17 +111,18 @@ class Client:
         except (OSError, framing.FramingError) as error:
             raise MasqgateError(
                 "supervisor_unreachable",
-                f"The supervisor does not answer ({_why(error)}).",
+                f"The supervisor does not answer ({why_silent(error)}).",
                 "It restarts by itself; try again in ten seconds. The call stays up meanwhile.",
             ) from error
         if payload is None:
             raise MasqgateError(
                 "supervisor_closed", "The supervisor closed the connection.", "Try again."
             )
-        return _result(payload, call.result)
+        return result_of(payload, call.result)
 
 
-def _why(error: OSError | framing.FramingError) -> str:
+def why_silent(error: OSError | framing.FramingError) -> str:
+    """Return in words why a socket of ours gave no reply."""
     if isinstance(error, TimeoutError):
         return "not in time"
     if isinstance(error, FileNotFoundError):
@@ -133,7 +134,8 @@ def _why(error: OSError | framing.FramingError) -> str:
     return str(error)
 
 
-def _result(payload: bytes, kind: type[R]) -> R:
+def result_of(payload: bytes, kind: type[R]) -> R:
+    """Return the result in a reply; MasqgateError if it holds a failure."""
     try:
         reply = from_json(payload, Reply)
         if reply.failure is None:

@@ -14,15 +14,17 @@ class Paths:
     run: Path = Path("/run/masqgate")
     data: Path = Path("/data")
     share: Path = Path("/usr/share/masqgate")
+    boot: Path = Path("/run/masqgate-boot")
 
     @classmethod
     def from_environment(cls) -> Paths:
-        """The usual folders, unless MASQGATE_RUN, MASQGATE_DATA or MASQGATE_SHARE are set."""
+        """The usual folders, unless MASQGATE_RUN, _DATA, _SHARE or _BOOT are set."""
         usual = cls()
         return cls(
             Path(os.environ.get("MASQGATE_RUN", usual.run)),
             Path(os.environ.get("MASQGATE_DATA", usual.data)),
             Path(os.environ.get("MASQGATE_SHARE", usual.share)),
+            Path(os.environ.get("MASQGATE_BOOT", usual.boot)),
         )
 
     @property
@@ -100,3 +102,36 @@ class Paths:
     def lockout(self) -> Path:
         """The count of wrong passwords, kept over a restart of the supervisor."""
         return self.run / "lockout.json"
+
+    @property
+    def update_socket(self) -> Path:
+        """The updater's socket."""
+        return self.run / "update.sock"
+
+    @property
+    def update_work(self) -> Path:
+        """Where the updater keeps what it verifies, in memory; nobody else may look."""
+        return self.run / "update"
+
+    @property
+    def keyring(self) -> Path:
+        """The certificates whose signers may update this router (PEM)."""
+        return self.share / "update-keyring.pem"
+
+    @property
+    def update_trial(self) -> Path:
+        """What an update found before it, and how the last one ended."""
+        return self.data / "update" / "trial.json"
+
+    def slot_record(self, slot: str) -> Path:
+        """Which version an update wrote to a slot."""
+        return self.data / "update" / f"slot-{slot}" / "record.json"
+
+    def slot_config(self, slot: str) -> Path:
+        """The configuration as it was when this slot was updated away from."""
+        return self.data / "update" / f"slot-{slot}" / "config.toml"
+
+    @property
+    def release(self) -> Path:
+        """Version and compatible boards of the running slot."""
+        return self.boot / "release.json"

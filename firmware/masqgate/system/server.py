@@ -92,7 +92,7 @@ class Server:
                 sock.close()
 
     def _admit(self, sock: socket.socket) -> None:
-        peer = _peer(sock)
+        peer = peer_of(sock)
         place = self._places[peer.root]
         if not place.acquire(blocking=False):
             _refuse(sock, "busy", "Too many calls at the same time.", "Try again in a moment.")
@@ -217,7 +217,8 @@ def _refuse(sock: socket.socket, code: str, text: str, hint: str) -> None:
         framing.send(sock, to_json(Reply(failure=Failure(code, text, hint))))
 
 
-def _peer(sock: socket.socket) -> Peer:
+def peer_of(sock: socket.socket) -> Peer:
+    """Return who is at the other end; the kernel tells (SO_PEERCRED)."""
     raw = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     pid, uid, _ = _CREDENTIALS.unpack(raw)
     # Whoever runs the supervisor counts as root: elsewhere than on a router that is no root.

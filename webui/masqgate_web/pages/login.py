@@ -13,7 +13,7 @@ from ..site import site
 
 blueprint = Blueprint("login", __name__)
 AFTERWARDS = ("status.show", "connections.show", "configuration.show", "configuration.document",
-              "log.show", "help.show", "login.change")  # fmt: skip
+              "log.show", "help.show", "update.show", "login.change")  # fmt: skip
 MAX_DRAFT = 256 * 1024  # characters; no more than a request can hold
 
 

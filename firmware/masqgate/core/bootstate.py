@@ -15,6 +15,8 @@ SECTOR = 512
 COPY_SECTORS = (2048, 4096)
 SLOTS = ("a", "b")
 TRIES = 3
+# An update that hangs or panics gets two starts: the third is the old system again.
+UPDATE_TRIES = 2
 _KEYS = ("first", "good_a", "good_b", "seq", "tries_a", "tries_b")
 
 
@@ -41,8 +43,23 @@ class BootState:
         """The state after a new system was written to this slot: first, but on trial."""
         index = SLOTS.index(slot)
         good = (self.good[0] and index != 0, self.good[1] and index != 1)
-        tries = (TRIES if index == 0 else self.tries[0], TRIES if index == 1 else self.tries[1])
+        tries = (
+            UPDATE_TRIES if index == 0 else self.tries[0],
+            UPDATE_TRIES if index == 1 else self.tries[1],
+        )
         return replace(self, seq=self.seq + 1, first=slot, good=good, tries=tries)
+
+    def to_be_first(self, slot: str) -> "BootState":
+        """The state in which this slot, which proved itself before, is started next."""
+        return replace(self, seq=self.seq + 1, first=slot)
+
+    def is_good(self, slot: str) -> bool:
+        """Whether this slot has proved itself."""
+        return self.good[SLOTS.index(slot)]
+
+    def tries_of(self, slot: str) -> int:
+        """How many starts a slot on trial has left."""
+        return self.tries[SLOTS.index(slot)]
 
     def invalidated(self, slot: str) -> "BootState":
         """The state before this slot is overwritten: it must not be started."""
@@ -51,6 +68,11 @@ class BootState:
         good = (self.good[0] and index != 0, self.good[1] and index != 1)
         tries = (0 if index == 0 else self.tries[0], 0 if index == 1 else self.tries[1])
         return replace(self, seq=self.seq + 1, first=other, good=good, tries=tries)
+
+
+def other(slot: str) -> str:
+    """Return the slot that is not this one."""
+    return SLOTS[1 - SLOTS.index(slot)]
 
 
 def encode(state: BootState) -> bytes:
