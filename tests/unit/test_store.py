@@ -384,3 +384,43 @@ def test_a_factory_reset_that_a_power_cut_interrupts_is_finished_at_the_next_sta
             break
     else:
         pytest.fail("a factory reset has no end")
+
+
+# --- the copy of a slot -------------------------------------------------------------------
+
+
+@pytest.fixture
+def rolled_back(paths: Paths) -> Paths:
+    """Slot A runs again, and a newer version has saved what it can't read."""
+    paths = Paths(paths.run, paths.data, paths.share, paths.data.parent / "boot")
+    paths.boot.mkdir()
+    (paths.boot / "slot").write_text("a\n")
+    for path in (paths.config, paths.previous_config):
+        path.write_text("version = 2\n")
+    paths.slot_config("a").parent.mkdir(parents=True)
+    paths.slot_config("a").write_text(render(named("before-update")))
+    paths.slot_config("b").parent.mkdir(parents=True)
+    paths.slot_config("b").write_text(render(named("others")))
+    return paths
+
+
+def test_a_slot_that_cannot_read_the_newer_document_takes_its_own(rolled_back: Paths) -> None:
+    loaded = Store(rolled_back).load()
+    assert (loaded.origin, loaded.config.system.hostname) == ("kept", "before-update")
+    assert [warning.code for warning in loaded.warnings] == [
+        "config_saved_unusable", "config_previous_unusable", "config_kept_by_slot",
+    ]  # fmt: skip
+
+
+def test_what_can_be_read_is_newer_than_the_copy(rolled_back: Paths) -> None:
+    rolled_back.config.write_text(render(named("now")))
+    assert Store(rolled_back).load().config.system.hostname == "now"
+    rolled_back.slot_config("a").write_text("version = 2\n")
+    rolled_back.config.write_text("version = 2\n")
+    assert Store(rolled_back).load().origin == "factory"
+
+
+def test_a_factory_reset_erases_the_copies(rolled_back: Paths) -> None:
+    offline.factory_reset(rolled_back)
+    assert not rolled_back.slot_config("a").exists()
+    assert not rolled_back.slot_config("b").exists()

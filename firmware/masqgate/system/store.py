@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import os
@@ -13,6 +14,7 @@ from masqgate.contract.document import MAX_DOCUMENT, parse, render
 from masqgate.contract.errors import InvalidConfig, MasqgateError
 from masqgate.contract.paths import Paths
 from masqgate.contract.status import Reason
+from masqgate.core.bootstate import SLOTS
 
 from . import atomic
 
@@ -29,12 +31,20 @@ _CAUSES = {
 }
 
 
+_NAMES = {"saved": "saved", "previous": "previous", "kept": "kept", "factory": "factory's"}
+_KEPT = Reason(
+    "config_kept_by_slot",
+    "The configuration that this version had before the update is in force again.",
+    "What the other version saved can't be read by this one. Check it and save it again.",
+)
+
+
 @dataclass(frozen=True)
 class Loaded:
     """The configuration to start with, and what was wrong with better ones."""
 
     config: Config
-    origin: str  # 'saved', 'previous', 'factory' or 'built-in'
+    origin: str  # 'saved', 'previous', 'kept' (by this slot), 'factory' or 'built-in'
     warnings: tuple[Reason, ...] = ()
 
 
@@ -72,20 +82,29 @@ class Store:
     def load(self) -> Loaded:
         """Return the best configuration that can be read; never fails."""
         warnings: list[Reason] = []
-        for origin, path in (
-            ("saved", self._paths.config),
-            ("previous", self._paths.previous_config),
-            ("factory", self._paths.factory_config),
-        ):
+        for origin, path in self._candidates():
             try:
-                return Loaded(_read(path), origin, tuple(warnings))
+                config = _read(path)
+                if origin == "kept":
+                    warnings.append(_KEPT)
+                return Loaded(config, origin, tuple(warnings))
             except FileNotFoundError:
+                if origin == "kept":
+                    continue
                 # A new router has neither a saved one nor a previous one.
                 if origin == "factory" or self._paths.previous_config.exists():
                     warnings.append(_unusable(origin, "it is not there"))
             except Exception as error:  # whatever it is: a router without a LAN is of no use
                 warnings.append(_unusable(origin, _why(error)))
         return Loaded(Config(), "built-in", tuple(warnings))
+
+    def _candidates(self) -> tuple[tuple[str, Path], ...]:
+        """What to try, the best first: see docs/UPDATE.md for the copy of the running slot."""
+        found = [("saved", self._paths.config), ("previous", self._paths.previous_config)]
+        with contextlib.suppress(OSError):
+            slot = (self._paths.boot / "slot").read_text().strip()
+            found.append(("kept", self._paths.slot_config(slot)))
+        return (*found, ("factory", self._paths.factory_config))
 
     def clean(self) -> bool:
         """Remove what was never put in place; whether that was a new configuration.
@@ -138,9 +157,12 @@ class Store:
         return StagedConfig(tuple(files), last)
 
     def forget_previous(self) -> None:
-        """Erase the previous configuration (it may hold secrets); MasqgateError on failure."""
+        """Erase earlier configurations (they may hold secrets); MasqgateError on failure."""
         try:
             atomic.remove(self._paths.previous_config)
+            for slot in SLOTS:
+                atomic.forget_staged(self._paths.slot_config(slot))
+                atomic.remove(self._paths.slot_config(slot))
         except OSError as error:
             raise not_saved(error) from error
 
@@ -202,8 +224,7 @@ def _read(path: Path) -> Config:
 
 
 def _unusable(origin: str, why: str) -> Reason:
-    names = {"saved": "saved", "previous": "previous", "factory": "factory's"}
-    text = f"The {names[origin]} configuration cannot be used: {why}."
+    text = f"The {_NAMES[origin]} configuration cannot be used: {why}."
     return Reason(f"config_{origin}_unusable", text, "Check the configuration and save it again.")
 
 
