@@ -59,6 +59,7 @@ def _lay_overlay(tree: Path) -> None:
 def lay_keyring(tree: Path, keyring: Path) -> None:
     """Put the certificates whose updates the router takes into a root file system."""
     target = tree / "usr/share/masqgate/update-keyring.pem"
+    target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(keyring, target)
     target.chmod(0o644)
 

@@ -388,10 +388,13 @@ def test_post_build_stops_if_a_symbol_was_demoted(
     (target / "usr/lib").mkdir(parents=True)
     (target / "etc/fstab").write_text("/dev/root / auto rw\n")
     arguments = [str(target), board]
+    (tmp_path / "ca.pem").write_text("certificate")
+    monkeypatch.setenv("MASQGATE_KEYRING", str(tmp_path / "ca.pem"))
     monkeypatch.setenv("BUILD_DIR", str(made_build(tmp_path / "good", board)))
     assert post_build.main(arguments) == 0
     assert (target / "etc/resolv.conf").readlink() == Path("/run/masqgate/resolv.conf")
     assert (target / "data").is_dir()
+    assert (target / "usr/share/masqgate/update-keyring.pem").read_text() == "certificate"
     assert not (target / "etc/fstab").exists()
     monkeypatch.setenv("BUILD_DIR", str(made_build(tmp_path / "bad", board, "CONFIG_BRIDGE")))
     assert post_build.main(arguments) == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from masqgate.contract.secret import Secret
 from masqgate.link.options import MAX_WORD, quote, render
@@ -34,9 +34,10 @@ def test_any_text_is_read_back_as_it_was(text: str) -> None:
 
 @given(TEXT.filter(bool), TEXT)
 def test_user_and_password_are_two_words_and_no_more(user: str, password: str) -> None:
+    assume("user" not in (user, password))  # the word itself could not be found any more
     plain, found = read(), read(user=user, password=Secret(password))
     assert len(found) == len(plain)
-    assert after(found, b"user") == user.encode() or user in ("user", "password")
+    assert after(found, b"user") == user.encode()
     differ = [(a, b) for a, b in zip(plain, found, strict=True) if a != b]
     assert [b for _, b in differ] == [
         value.encode() for value, old in ((user, "u"), (password, "p")) if value != old
