@@ -35,6 +35,7 @@ from masqgate.system.heartbeat import Heartbeat
 from masqgate.system.history import History
 from masqgate.system.kept_leases import KeptLeases
 from masqgate.system.password import LockoutFile, PasswordFile, Worker
+from masqgate.system.reboot import Rebooter
 from masqgate.system.server import Server
 from masqgate.system.store import Store
 
@@ -186,6 +187,16 @@ class FakeProber:
         self.jobs = {job.name: job for job in jobs}
 
 
+class FakeRebooter(Rebooter):
+    """Keeps the count, and only remembers that it was told to restart."""
+
+    ordered = 0
+
+    def reboot(self) -> bool:
+        self.ordered += 1
+        return True
+
+
 class FakeDialer:
     """A dialer's end of the protocol on a real socket: tells its status, takes commands."""
 
@@ -258,6 +269,7 @@ class Router:
         self.watcher = FakeWatcher()
         self.prober = FakeProber()
         self.copies = FakeCopies()
+        self.rebooter = FakeRebooter(self.paths.reboots)
         self.dialers: dict[str, FakeDialer] = {}
         self.climb: Climb = lambda status: iter(())
         self.client = Client(self.paths.socket, DEADLINE_S)
@@ -313,6 +325,7 @@ class Router:
             dialers=dialers,
             watcher=self.watcher,
             prober=self.prober,
+            rebooting=self.rebooter,
             passwords=Passwords(
                 PasswordFile(self.paths.password),
                 LockoutFile(self.paths.lockout),

@@ -37,6 +37,7 @@ class System(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """The router itself."""
 
     hostname: Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")] = "masqgate"
+    reboot_after_minutes: Annotated[int, Meta(ge=0, le=10_080)] = 0  # without an uplink; 0: never
 
 
 class Lan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

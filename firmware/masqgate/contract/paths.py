@@ -99,6 +99,11 @@ class Paths:
         return self.data / "log" / "leases"
 
     @property
+    def reboots(self) -> Path:
+        """How often the router was restarted for want of an uplink."""
+        return self.data / "log" / "reboots.json"
+
+    @property
     def lockout(self) -> Path:
         """The count of wrong passwords, kept over a restart of the supervisor."""
         return self.run / "lockout.json"

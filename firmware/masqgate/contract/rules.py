@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
-from .config import Config, Ethernet, Lan, Modem, Probe
+from .config import Config, Ethernet, Lan, Modem, Probe, System
 from .errors import Problem
 from .secret import Secret
 from .traffic import kind
@@ -19,13 +19,14 @@ _PORT = re.compile(
 _INTERFACE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,14}")
 _APN = re.compile(r"[A-Za-z0-9.-]+")
 _PIN = re.compile(r"[0-9]{4,8}")
+SHORTEST_REBOOT_MIN = 10
 PROBE_BYTES = 72  # one probe and its answer: twice IPv4 (20), ICMP (8), data (8)
 OURS = ("lo", "br0", "all", "default")  # the last two stand for every interface in /proc/sys
 
 
 def check(config: Config) -> list[Problem]:
     """Return everything that is wrong; an empty list for a good configuration."""
-    problems = list(_lan(config.lan))
+    problems = [*_system(config.system), *_lan(config.lan)]
     seen: dict[str, int] = {}
     ports: dict[str, int] = {}
     for index, link in enumerate(config.uplink):
@@ -41,6 +42,13 @@ def check(config: Config) -> list[Problem]:
         seen[link.name] = ports[link.port] = index
     problems += _overlaps(config)
     return problems
+
+
+def _system(system: System) -> Iterator[Problem]:
+    if 0 < system.reboot_after_minutes < SHORTEST_REBOOT_MIN:
+        text = f"{system.reboot_after_minutes} min are too short: a call may take as long."
+        hint = f"At least {SHORTEST_REBOOT_MIN}, or 0 for never."
+        yield Problem("system.reboot_after_minutes", "too_short", text, hint)
 
 
 def _lan(lan: Lan) -> Iterator[Problem]:

@@ -161,4 +161,5 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     password_set: bool = False
     password_generation: int = 0  # another one with each password; 0: none
     warnings: tuple[Reason, ...] = ()  # what is wrong with the router itself (disk full, …)
+    reboots: dict[str, int] = {}  # for want of an uplink, by cause
     confirm_in_s: float | None = None  # until an unconfirmed configuration is taken back

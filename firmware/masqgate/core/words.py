@@ -51,6 +51,9 @@ def status_lines(status: Status) -> list[str]:
         *_row("Admin page", _page(status)),
     ]
     lines += _unconfirmed(status)
+    if status.reboots:
+        counts = ", ".join(f"{code} {count}" for code, count in sorted(status.reboots.items()))
+        lines += _row("Restarts", f"for want of an uplink: {counts}")
     for warning in status.warnings:
         lines += _row("WARNING", _reason(warning))
     for link in status.uplinks:

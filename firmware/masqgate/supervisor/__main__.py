@@ -25,6 +25,7 @@ from masqgate.system.ladder import climb
 from masqgate.system.offline import finish_reset
 from masqgate.system.password import LockoutFile, PasswordFile, Worker
 from masqgate.system.prober import Prober
+from masqgate.system.reboot import Rebooter
 from masqgate.system.server import Server, web_uid
 from masqgate.system.services import Systemd
 from masqgate.system.store import Store
@@ -76,6 +77,7 @@ def serve(paths: Paths, inbox: queue.SimpleQueue[Message]) -> None:
         dialers=dialers,
         watcher=watcher,
         prober=prober,
+        rebooting=Rebooter(paths.reboots),
         passwords=passwords,
         self_test=SelfTest(lambda status: climb(status, Targets()), testing, inbox.put),
         copies=copies,

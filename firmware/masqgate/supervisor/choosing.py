@@ -86,6 +86,10 @@ class Choosing:
         self._tell_verdict(uplink, before, after)
         return True
 
+    def dead(self) -> set[str]:
+        """The uplinks that are up, but dead beyond their links."""
+        return {name for name, one in self._healths.items() if one.verdict == "bad"}
+
     def told(self, link: LinkStatus) -> LinkStatus:
         """A link's status with its health, and why it does not carry the traffic."""
         supervisor = self._supervisor

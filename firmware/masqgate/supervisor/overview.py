@@ -35,6 +35,7 @@ def overview(supervisor: Supervisor) -> Status:
         password_set=supervisor.parts.passwords.is_set,
         password_generation=supervisor.parts.passwords.generation,
         warnings=tuple(_warnings(supervisor)),
+        reboots=supervisor.last_resort.causes,
         confirm_in_s=supervisor.configuring.confirm_in_s,
     )
 

@@ -18,6 +18,7 @@ from masqgate.system.history import History
 from masqgate.system.kept_leases import KeptLeases
 from masqgate.system.store import Store
 
+from .lastresort import Rebooting
 from .passwords import Passwords
 from .testing import SelfTest
 
@@ -98,6 +99,7 @@ class Parts:
     dialers: Dialing
     watcher: Watching
     prober: Probing
+    rebooting: Rebooting
     passwords: Passwords
     self_test: SelfTest
     copies: Copying

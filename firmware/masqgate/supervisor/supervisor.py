@@ -38,6 +38,7 @@ from .calls import Calls
 from .choosing import Choosing
 from .configuring import TIMER, Configuring
 from .demand import IDLE, RELEASE, Demand
+from .lastresort import LastResort
 from .parts import Parts
 
 SETTLE_S = 4.0  # a new supervisor waits so long for the dialers that run already
@@ -68,6 +69,7 @@ class Supervisor:
         self._ready = False
         self.configuring = Configuring(self)
         self.choosing = Choosing(self)
+        self.last_resort = LastResort(self, parts.rebooting)
         self.calls = Calls(self)
         self.demand = Demand(self)
         parts.passwords.record = lambda code, text, level: self.record("system", code, text, level)
@@ -172,6 +174,7 @@ class Supervisor:
         if not self._ready:
             self._ready = True
             self.parts.heartbeat.ready()
+        self.last_resort.look()
         return self.problems
 
     def _tell_problems(self, before: tuple[Problem, ...]) -> None:
