@@ -98,6 +98,23 @@ def test_the_choice(
     assert choice.again_at == (120.0 if waits else None)
 
 
+def test_a_dead_uplink_gives_way_to_a_modem_that_dials_on_demand() -> None:
+    """While something carries the traffic, no packet makes it dial."""
+    links = {"cable": link("cable"), "modem1": link("modem1", LinkState.IDLE)}
+    dead = {"cable": DEAD, "modem1": Health()}
+    choice = failover.choose(config(), links, dead, "cable", 105.0, dials="modem1")
+    assert choice.name == ""
+    assert "makes modem1 dial" in choice.why
+    again = failover.choose(config(), links, dead, "", 105.0, dials="modem1")
+    assert again == failover.Choice("")
+    links["modem1"] = link("modem1")
+    both = {"cable": DEAD, "modem1": PLAIN}
+    assert failover.choose(config(), links, both, "", 105.0, dials="modem1").name == "modem1"
+    dead = {"cable": DEAD, "modem1": DEAD}
+    stay = failover.choose(config(), links, dead, "modem1", 105.0, dials="modem1")
+    assert stay.name == "modem1"
+
+
 def test_a_link_without_an_address_carries_nothing() -> None:
     links = {"cable": link("cable", address=""), "modem1": link("modem1")}
     assert failover.choose(config(), links, {}, "", 0.0).name == "modem1"

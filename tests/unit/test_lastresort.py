@@ -47,6 +47,14 @@ def test_the_cause(links: list[LinkStatus], active: str, dead: list[str], code: 
     assert lastresort.cause(links, active, dead) == code
 
 
+def test_a_modem_that_nobody_needs_is_no_cause() -> None:
+    links = [one("e", UP, "up", "ethernet"), one("m", LinkState.IDLE, "idle")]
+    assert lastresort.cause(links, "", ["e"]) == "dead_beyond"
+    assert lastresort.cause(links, "", ["e"], dials="m") == ""
+    links[1] = one("m", WAITING, "busy")
+    assert lastresort.cause(links, "", ["e"], dials="m") == "dead_beyond"
+
+
 def test_each_one_in_vain_doubles_the_wait_up_to_a_day() -> None:
     waits = [lastresort.wait_s(10, Reboots(in_vain=count)) for count in (0, 1, 2, 7, 8, 10_000)]
     assert waits == [600.0, 1200.0, 2400.0, 76_800.0, 86_400.0, 86_400.0]

@@ -28,11 +28,20 @@ class Choice:
     again_at: float | None = None
 
 
-def choose(config: Config, links: Links, healths: Healths, current: str, now: float) -> Choice:
-    """Choose the uplink; `current` carries the traffic now (empty: none)."""
+def choose(
+    config: Config, links: Links, healths: Healths, current: str, now: float, *, dials: str = ""
+) -> Choice:
+    """Choose the uplink; `current` carries the traffic now (empty: none).
+
+    `dials`: a modem that a packet of the LAN makes dial while nobody carries the traffic.
+    """
     up = [uplink for uplink in config.uplink if is_up(links.get(uplink.name))]
     alive = [uplink for uplink in up if not _dead(healths, uplink)]
     if not alive:
+        if up and dials and not is_up(links.get(dials)):
+            those = " and ".join(uplink.name for uplink in up)
+            why = f"{those}: up, but dead beyond. The next packet of the LAN makes {dials} dial."
+            return Choice("", why if current else "")
         return _last_resort(up, links, current)
     names = [uplink.name for uplink in alive]
     if current not in names:

@@ -32,13 +32,15 @@ class Reboots(msgspec.Struct, frozen=True, kw_only=True):
     causes: dict[str, int] = {}  # how many in all, by the reason of the uplink that was wanted
 
 
-def cause(links: Iterable[LinkStatus], active: str, dead: Iterable[str]) -> str:
+def cause(links: Iterable[LinkStatus], active: str, dead: Iterable[str], dials: str = "") -> str:
     """Why there is no Internet although there should be; empty: there is, or nobody wants it.
 
-    `active` carries the traffic (empty: nobody), `dead` are up but dead beyond their links.
+    `active` carries the traffic (empty: nobody), `dead` are up but dead beyond their links,
+    `dials` is a modem that dials when somebody needs it.
     """
-    gone = set(dead)
-    if active and active not in gone:
+    gone, links = set(dead), tuple(links)
+    resting = any(link.name == dials and link.state is LinkState.IDLE for link in links)
+    if resting or (active and active not in gone):
         return ""
     for link in links:
         if link.name in gone:

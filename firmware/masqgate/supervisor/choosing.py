@@ -46,7 +46,12 @@ class Choosing:
         self.follow()
         supervisor = self._supervisor
         choice = failover.choose(
-            supervisor.config, supervisor.links, self._healths, self.active, self._now()
+            supervisor.config,
+            supervisor.links,
+            self._healths,
+            self.active,
+            self._now(),
+            dials=supervisor.demand.armed,
         )
         self.again_at = choice.again_at
         if choice.name != self.active:
@@ -107,7 +112,7 @@ class Choosing:
         supervisor, before = self._supervisor, self.active
         self.active = choice.name
         if not choice.name:
-            text = "No uplink is up."
+            text = "No uplink carries the traffic."
         elif before:
             text = f"Traffic goes through {choice.name} now, no longer through {before}."
         else:

@@ -50,11 +50,14 @@ class LastResort:
         if supervisor.active and supervisor.active not in dead:
             self._recovered()
             return
+        code = lastresort.cause(links, supervisor.active, dead, supervisor.demand.armed)
+        if not code:  # nobody wants an uplink, or a restart would not help
+            self._out_since = None
+            return
         if self._out_since is None:
             self._out_since = now.monotonic()
-        code = lastresort.cause(links, supervisor.active, dead)
         out_s = now.monotonic() - self._out_since
-        if minutes and code and out_s >= lastresort.wait_s(minutes, self._reboots):
+        if minutes and out_s >= lastresort.wait_s(minutes, self._reboots):
             self._reboot(code, out_s)
 
     def _recovered(self) -> None:
