@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from masqgate import cli
 from masqgate.contract.codec import from_json
@@ -19,6 +20,7 @@ from masqgate.contract.status import (
     Flow,
     Host,
     LanStatus,
+    LinkHealth,
     LinkState,
     LinkStatus,
     Reason,
@@ -85,6 +87,31 @@ STATUS = Status(
     password_set=False,
     warnings=(Reason("data_full", "The data partition is full.", "Routing goes on."),),
 )  # fmt: skip
+DEAD = LinkStatus(
+    name="cable",
+    kind="ethernet",
+    state=LinkState.UP,
+    reason=Reason("up", "eth1 has the address 192.0.2.100."),
+    since_at=1_795_000_000.0,
+    interface="eth1",
+    address="192.0.2.100",
+    health=LinkHealth(
+        verdict="bad",
+        text="9.9.9.9: no answer, 12 in a row.",
+        probed_at=1_795_010_006.0,
+        spent_bytes=35_712,
+        unused="Its link is up, but its probes are not answered.",
+    ),
+)
+WATCHED = msgspec.structs.replace(
+    MODEM,
+    health=LinkHealth(
+        verdict="link_only", text="Not probed; LCP echoes watch the provider's end."
+    ),
+)
+UPLINKS = msgspec.structs.replace(
+    STATUS, uplinks=(DEAD, WATCHED, WAITING), reboots={"dead_beyond": 1, "modem_silent": 2}
+)
 UNSET_CLOCK = Status(version="0.1.0", hostname="masqgate", at=12.0, uptime_s=12.0)
 
 
@@ -101,6 +128,8 @@ def golden(name: str, text: str) -> None:
     [
         ("status.txt", lambda: words.status_lines(STATUS)),
         ("status-clock-not-set.txt", lambda: words.status_lines(UNSET_CLOCK)),
+        ("uplinks.txt", lambda: words.uplinks_lines(UPLINKS)),
+        ("status-dead.txt", lambda: words.status_lines(UPLINKS)),
         ("summary.txt", lambda: words.summary_lines(STATUS)),
         (
             "flows.txt",
@@ -183,6 +212,20 @@ def test_status_for_people_and_for_programs(
     assert cli.main(["status", "--json"]) == 0
     status = from_json(capsys.readouterr().out.encode(), Status)
     assert status.active == "modem1"
+
+
+def test_the_uplinks_for_people_and_for_programs(
+    router: Router, capsys: pytest.CaptureFixture[str]
+) -> None:
+    started(router)
+    until(lambda: router.client.status().active == "modem1")
+    assert cli.main(["uplinks"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("1. modem1 (modem): up with 198.51.100.7, carries the traffic")
+    assert "LCP echoes" in said
+    assert cli.main(["uplinks", "--json"]) == 0
+    found = from_json(capsys.readouterr().out.encode(), list[LinkStatus])
+    assert [one.health.verdict for one in found] == ["link_only"]
 
 
 def test_connect_and_disconnect(router: Router) -> None:

@@ -10,6 +10,7 @@ from masqgate.contract.errors import MasqgateError
 from masqgate.contract.status import (
     Counters,
     Entry,
+    LinkHealth,
     LinkState,
     LinkStatus,
     Reason,
@@ -42,6 +43,23 @@ def test_front_page_tells_the_call(site: Site) -> None:
         "198.51.100.53", "carries the traffic",
     ):  # fmt: skip
         assert part in text
+
+
+def test_front_page_tells_why_an_uplink_is_not_used(site: Site) -> None:
+    health = LinkHealth(
+        verdict="bad",
+        text="9.9.9.9: no answer, <b>3</b> in a row.",
+        probed_at=NOW - 3,
+        unused="Its link is up, but its probes are not answered.",
+    )
+    cable = link(LinkState.UP, name="cable", kind="ethernet", health=health)
+    site.router.uplinks = (cable, link(LinkState.UP))
+    answer = site.visitor().get("/")
+    assert "<b>3</b>" not in answer.get_data(as_text=True)
+    text = words(answer)
+    assert "Health Dead beyond the link. 9.9.9.9: no answer" in text
+    assert "Not used Its link is up, but its probes are not answered." in text
+    assert "Last probe" in text
 
 
 def test_front_page_counts_down_to_the_next_dial(site: Site) -> None:
