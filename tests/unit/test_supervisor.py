@@ -6,6 +6,7 @@ import os
 import stat
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from masqgate.contract.dialer import DialerConfig
 from masqgate.contract.document import parse
 from masqgate.contract.errors import MasqgateError, Problem
 from masqgate.contract.status import Counters, Entry, LinkHealth, LinkState, Status
-from masqgate.core.health import Outcome
+from masqgate.core.health import Outcome, Way
 from masqgate.core.ladder import Result, Step
 from masqgate.core.messages import LinkReported, NetworkChanged, Probed
 from masqgate.system import atomic
@@ -145,6 +146,11 @@ def test_probes_decide_and_are_told(tmp_path: Path) -> None:
 
     probe(3.0)
     until(lambda: router.client.status().active == "cable" and health().verdict == "good")
+    earlier = Way("eth1", "198.51.100.99", "198.51.100.1")
+    late = replace(job, way=earlier)
+    for _ in range(2):  # what was asked with an address of the past says nothing of this one
+        router.inbox.put(Probed(late, Outcome("198.51.100.1")))
+    assert health().verdict == "good"
     probe(None)
     probe(None)
     until(lambda: router.client.status().active == "modem1")
