@@ -1,8 +1,8 @@
-"""The dialer: keeps one modem's link as its configuration wants it.
+"""The dialer: keeps one modem's link as its configuration wants it, or answers its telephone.
 
 Run as `python3 -m masqgate.dialer NAME`.
 
-One thread decides (this one: the link machine lives here); port, pppd and socket have threads of
+One thread decides (this one: the machine lives here); port, pppd and socket have threads of
 their own that put events into its queue.
 """
 
@@ -24,9 +24,10 @@ import pexpect
 from .contract import dialer as wire
 from .contract.codec import from_json
 from .contract.paths import Paths
-from .contract.status import Entry, LinkState, LinkStatus
+from .contract.status import CallRecord, Entry, LinkState, LinkStatus
 from .link import events as ev
-from .link.machine import LinkMachine
+from .link.machines import loaded, machine_for
+from .link.options import quote
 from .link.timings import Timings
 from .system import atomic
 from .system.notify import notify, watchdog_s
@@ -71,7 +72,7 @@ class Dialer:
         self._number = 0
         self._since = (LinkState.OFF, time.time())
         self._last: LinkStatus | None = None
-        self._machine = LinkMachine(
+        self._machine = machine_for(
             self._read_config(), self._timings, chance, self._read_pin_mark()
         )
 
@@ -117,6 +118,7 @@ class Dialer:
         if isinstance(event, ev.PppdEnded):
             self._pppd = None
             self._options.unlink(missing_ok=True)
+            self._secrets.unlink(missing_ok=True)
         for command in self._machine.handle(event, time.monotonic()):
             self._do(command)
         self._report()
@@ -125,7 +127,7 @@ class Dialer:
         """A client's command; called in the server's thread."""
         if command.verb == "reload":
             try:
-                self._queue.put((0, ev.ConfigLoaded(self._read_config())))
+                self._queue.put((0, loaded(self._machine, self._read_config())))
             except (OSError, msgspec.MsgspecError) as error:
                 self._queue.put((0, ev.ConfigRefused(str(error))))
             return
@@ -151,8 +153,12 @@ class Dialer:
                 self._timers.pop(timer, None)
             case ev.Note(code, text, level):
                 self._note(code, text, level)
-            case ev.StartPppd(options):
-                self._start_pppd(options)
+            case ev.CallEnded(record, level):
+                began = time.time() - record.duration_s
+                call = msgspec.structs.replace(record, began_at=began)
+                self._note("call", call.text, level, call)
+            case ev.StartPppd(options, secrets):
+                self._start_pppd(options, secrets)
             case ev.TerminatePppd() | ev.KillPppd() if self._pppd is not None:
                 kill = isinstance(command, ev.KillPppd)
                 (self._pppd.kill if kill else self._pppd.terminate)()
@@ -201,12 +207,16 @@ class Dialer:
             self._hung.append(self._former)
             self._generation += 1
 
-    def _start_pppd(self, options: str) -> None:
-        port, speed = self._port, self._machine.config.modem.speed
+    def _start_pppd(self, options: str, secrets: str) -> None:
+        port, speed = self._port, self._machine.port.speed
         if port is None:
             self._queue.put((0, ev.PppdFailed("the port is closed")))
             return
         try:
+            if secrets:
+                atomic.write(self._secrets, secrets.encode())
+                path = quote(str(self._secrets))
+                options += f"pap-secrets {path}\nchap-secrets {path}\n"
             atomic.write(self._options, options.encode())
             self._pppd = Pppd(
                 self._program, port.device, speed, self._options,
@@ -219,11 +229,12 @@ class Dialer:
 
     # Reports
 
-    def _note(self, code: str, text: str, level: str) -> None:
+    def _note(self, code: str, text: str, level: str, call: CallRecord | None = None) -> None:
         self._number += 1
         entry = Entry(
             number=self._number, at=time.time(), source=self._name, code=code, text=text,
             level=level,  # type: ignore[arg-type]
+            call=call,
         )  # fmt: skip
         self._entries.append(entry)
         log.log(_LEVELS[level], "%s", text)
@@ -248,12 +259,17 @@ class Dialer:
         return self._paths.ppp_options(self._name)
 
     @property
+    def _secrets(self) -> Path:
+        return self._paths.ppp_secrets(self._name)
+
+    @property
     def _pin_file(self) -> Path:
         return self._paths.pin_mark(self._name)
 
-    def _read_config(self) -> wire.DialerConfig:
+    def _read_config(self) -> wire.AnyConfig:
         data = self._paths.dialer_config(self._name).read_bytes()
-        return from_json(data, wire.DialerConfig)
+        # For mypy a union is no type of its own.
+        return from_json(data, wire.AnyConfig)  # type: ignore[arg-type]
 
     def _read_pin_mark(self) -> str:
         try:

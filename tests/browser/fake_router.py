@@ -140,6 +140,8 @@ class FakeRouter(Client):
         super().__init__(Path("/nonexistent"))
         self.lock = threading.Lock()
         self.uplinks: tuple[LinkStatus, ...] = (link(),)
+        self.dialin: tuple[LinkStatus, ...] = ()
+        self.calls: tuple[Entry, ...] = ()
         self.hosts: tuple[Host, ...] = HOSTS
         self.entries: tuple[Entry, ...] = ENTRIES
         self.connections: tuple[Flow, ...] = FLOWS
@@ -165,6 +167,7 @@ class FakeRouter(Client):
             uptime_s=93_784,
             active=active[0] if active else "",
             uplinks=self.uplinks,
+            dialin=self.dialin,
             lan=LanStatus(address=self.config.lan.address, ports=("eth0",), hosts=self.hosts),
             firewall=self.firewall,  # type: ignore[arg-type]
             password_set=self.password is not None,
@@ -204,6 +207,9 @@ class FakeRouter(Client):
     def log(self, after: int = 0, limit: int = 100) -> tuple[Entry, ...]:
         self._may("log")
         return tuple(entry for entry in self.entries if entry.number > after)[-limit:]
+
+    def call_log(self, limit: int = 100) -> tuple[Entry, ...]:
+        return self.calls[-limit:]
 
     def all_flows(self) -> Flows:
         self._may("flows")

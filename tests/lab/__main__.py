@@ -4,6 +4,8 @@ python -m tests.lab [run] [--image FILE] [--port N]   the lab, until Ctrl-C
 python -m tests.lab box A curl http://web.example/    a command in a box of the running lab
 python -m tests.lab console                           the router's console
 python -m tests.lab router masqgate status            a command on the router, by its console
+python -m tests.lab dial [NUMBER USER PASSWORD]        Anybox dials in at the router's second modem
+python -m tests.lab hangup                            …and hangs up
 python -m tests.lab cut | state | clear | reset | power
 python -m tests.lab modem silent=yes                  faults of the modem: modem_core.ModemFaults
 python -m tests.lab isp refuse_auth="No credit"       faults of the provider: isp.IspFaults
@@ -41,6 +43,7 @@ Masqgate is up, in the lab {lab}.
   Console       make console          (Ctrl-] leaves it)
   In a box      make box BOX=A CMD='curl -s http://web.example/'
   Cut the call  make lab DO=cut
+  Dial in       make lab DO=dial      then: make box BOX=any CMD='ping -c 3 192.168.77.1'
   Faults        make lab DO='modem silent=yes' · 'isp no_echo=yes' · 'line rate=9600' · clear
   Logs          {logs}
 Ctrl-C ends it all.
@@ -79,8 +82,8 @@ def main(words: list[str]) -> int:
 def enter_box(folder: Path, words: list[str]) -> None:
     """Become a command (or a shell) in one of the boxes."""
     letter, command = (words[0].upper(), words[1:]) if words else ("", [])
-    if letter not in ("A", "B", "C"):
-        raise LabError("which box? A, B or C, then the command")
+    if letter not in ("A", "B", "C", "ANY"):
+        raise LabError("which box? A, B, C or any (once it has dialed in), then the command")
     command = ["sh", "-c", command[0]] if len(command) == 1 else command or ["bash"]
     name = f"{folder.name}-{letter.lower()}"
     os.execvp("ip", ["ip", "netns", "exec", name, *command])
@@ -93,11 +96,14 @@ def run(words: list[str]) -> int:
     parser.add_argument("--port", type=int, default=PORT, help="of the admin page on localhost")
     parser.add_argument("--logs", type=Path, default=ROOT / "build" / "lab-logs" / "run")
     parser.add_argument("--wan", action="store_true", help="with an Ethernet uplink as well")
+    parser.add_argument("--no-modem2", action="store_true", help="without a modem for callers")
     options = parser.parse_args(words)
     for sign in (signal.SIGINT, signal.SIGTERM):  # a shell ignores SIGINT for its background
         signal.signal(sign, _interrupt)
     image = Image.of(options.image)
-    with Lab(image, logs=options.logs, progress=_print, wan=options.wan) as lab:
+    with Lab(
+        image, logs=options.logs, progress=_print, wan=options.wan, modem2=not options.no_modem2
+    ) as lab:
         control = Control(lab)
         lab.runner.wait(control.start())
         box = lab.boxes["A"]
@@ -119,7 +125,7 @@ def _booted(lab: Lab) -> bool:
     """Whether the page came up; if not, why is told, and the lab stays for a look at it."""
     try:
         lab.wait_ready()
-        lab.set_up()
+        lab.set_up(dialin="modem2" in lab.exchange.modems)
         lab.console.leave_shell()
     except (LabError, TimeoutError) as error:
         print(f"lab: {error}", file=sys.stderr)

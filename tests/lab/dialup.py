@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from ipaddress import IPv4Address
 
 from .at import Result
-from .netns import RUN_S, Namespace
+from .netns import RUN_S, Namespace, resolver_folder
 from .ppp_auth import Credentials
 from .ppp_options import PeerSettings
 from .ppp_peer import Phase, PppPeer
@@ -107,6 +107,8 @@ class DialUp:
     def __init__(
         self, runner: Runner, network: Network, namespace: Namespace, number: str = ANYBOX_NUMBER
     ) -> None:
+        """Make the computer; whoever does so removes its `resolver` folder."""
+        self.resolver = resolver_folder(namespace.name)
         self.namespace = namespace
         self.number = number
         self._runner = runner
@@ -137,7 +139,13 @@ class DialUp:
             f"address flush dev {DEVICE}", f"address add {address} peer {peer} dev {DEVICE}",
             f"link set {DEVICE} up", f"route replace default dev {DEVICE}",
         )  # fmt: skip
+        self._take_servers(call.ppp.ipcp_policy.dns)
         return address
+
+    def _take_servers(self, servers: Sequence[IPv4Address]) -> None:
+        self.resolver.mkdir(parents=True, exist_ok=True)
+        lines = [f"nameserver {server}\n" for server in dict.fromkeys(servers) if int(server)]
+        (self.resolver / "resolv.conf").write_text("".join(lines))
 
     def run(
         self, command: Sequence[str], *, timeout_s: float = RUN_S

@@ -149,6 +149,7 @@ class Lab:
         if self._anybox is None:
             namespace = self.world.namespace("any")
             self._anybox = DialUp(self.runner, self.exchange.network, namespace)
+            self.state.path(self._anybox.resolver)
         return self._anybox
 
     # The router
@@ -165,9 +166,9 @@ class Lab:
         wait_until(lambda: self._page_answers(), left, "the admin page answers", 1.0)
         self.say("the admin page answers")
 
-    def set_up(self) -> None:
+    def set_up(self, *, dialin: bool = False) -> None:
         """Do what a person does first with a new router; see `first_use`."""
-        first_use.set_up(self.console)
+        first_use.set_up(self.console, dialin=dialin)
         self.say("the router has a password, and a number to call")
 
     def connect_ethernet(self, connected: bool = True) -> None:

@@ -15,12 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from .at import Result
+from .exchange import NUMBERS
+from .first_use import ANYBOX
 from .lab import Lab
+from .ppp_auth import Credentials
 from .processes import LabError
 from .state import ROOT, alive
 
 SOCKET = "control"
 ANSWER_S = 180.0
+DIAL_S = 120.0
 
 
 def parse_value(text: str) -> bool | int | float | str | Result | None:
@@ -67,6 +71,10 @@ def ask(folder: Path, do: str, *words: str) -> str:
     return str(answer["text"])
 
 
+def _anybox() -> tuple[str, str]:
+    return ANYBOX.user, ANYBOX.password
+
+
 class Control:
     """The socket's server. Requests are run in threads, for they wait for the lab's loop."""
 
@@ -97,6 +105,8 @@ class Control:
     def _obey(self, do: str, words: list[str]) -> str:
         actions: dict[str, Callable[[list[str]], str]] = {
             "cut": self._cut,
+            "dial": self._dial,
+            "hangup": self._hang_up,
             "modem": self._modem_fault,
             "isp": self._isp_fault,
             "line": self._line,
@@ -113,6 +123,16 @@ class Control:
     def _cut(self, words: list[str]) -> str:
         self._lab.modem.drop_carrier()
         return "the call is cut"
+
+    def _dial(self, words: list[str]) -> str:
+        """Have Anybox call the router's second modem, or another number, as somebody else."""
+        number, user, password = [*words, *(NUMBERS["modem2"], *_anybox())[len(words) :]][:3]
+        address = self._lab.anybox.dial(number, Credentials(user, password), timeout_s=DIAL_S)
+        return f"Anybox is connected, with the address {address}"
+
+    def _hang_up(self, words: list[str]) -> str:
+        self._lab.anybox.hang_up()
+        return "Anybox has hung up"
 
     def _modem_fault(self, words: list[str]) -> str:
         self._lab.modem.fault(**parse_faults(words))

@@ -16,8 +16,8 @@ from typing import Any
 
 from masqgate.contract import framing
 from masqgate.contract.codec import from_json, to_json
-from masqgate.contract.config import Modem
-from masqgate.contract.dialer import Command, DialerConfig, Report
+from masqgate.contract.config import Caller, DialIn, Modem
+from masqgate.contract.dialer import AnswerConfig, AnyConfig, Command, DialerConfig, Report
 from masqgate.contract.paths import Paths
 from masqgate.contract.secret import Secret
 from masqgate.contract.status import Entry, LinkState, LinkStatus
@@ -35,6 +35,7 @@ QUICK = Timings(
     settle=0.05, guard=1.05, dtr_low=0.25, restart=0.5, negotiation=60.0, silence=8.0, steady=30.0,
     terminate=3.0, kill=1.0, first_redial=0.4, longest_redial=2.0, auth_pause=2.5,
     auth_long_pause=5.0, blocked=5.0,
+    check=1.0, ring=4.0, first_pause=0.3, longest_pause=1.0,
 )  # fmt: skip
 
 
@@ -46,12 +47,11 @@ class DialerProcess:
     ) -> None:
         self.environment = environment or {}
         self.paths = Paths(folder / "run", folder / "data", folder / "share")
-        self.name = "modem1"
         self.fields = {
-            "name": self.name, "port": str(port), "number": "5551000", "user": "masqgate",
-            "password": Secret("lab-secret"), "flow_control": False, "echo_interval_s": 5,
-            "dial_timeout_s": 10, **fields,
+            "port": str(port), "flow_control": False, "echo_interval_s": 5,
+            **self.usual(), **fields,
         }  # fmt: skip
+        self.name = str(self.fields["name"])
         self.log = folder / "dialer.log"
         self.configure()
         self.process = self._start()
@@ -63,11 +63,19 @@ class DialerProcess:
     def status(self) -> LinkStatus:
         return self.seen[-1]
 
+    def usual(self) -> dict[str, Any]:
+        return {
+            "name": "modem1", "number": "5551000", "user": "masqgate",
+            "password": Secret("lab-secret"), "dial_timeout_s": 10,
+        }  # fmt: skip
+
+    def config(self) -> AnyConfig:
+        return DialerConfig(modem=Modem(**self.fields), interface=f"ppp-{self.fields['name']}")
+
     def configure(self, **fields: Any) -> None:
         self.fields.update(fields)
-        config = DialerConfig(modem=Modem(**self.fields), interface=f"ppp-{self.name}")
         path = self.paths.dialer_config(self.name)
-        atomic.write(path, to_json(config, secrets=True))
+        atomic.write(path, to_json(self.config(), secrets=True))
 
     def tell(self, verb: Any) -> None:
         framing.send(self.client, to_json(Command(verb)))
@@ -129,6 +137,32 @@ class DialerProcess:
                 continue
             client.settimeout(PATIENCE_S)
             return client
+
+
+class AnswererProcess(DialerProcess):
+    """A dialer that answers the telephone; `password` is that of its one caller."""
+
+    def usual(self) -> dict[str, Any]:
+        return {
+            "name": "modem2", "address": "192.168.77.60", "answer_timeout_s": 10, "rings": 1,
+            "password": Secret("eight letters"),
+        }  # fmt: skip
+
+    def config(self) -> AnyConfig:
+        fields = dict(self.fields)
+        caller = Caller(name="anybox", password=fields.pop("password"))
+        line = DialIn(caller=(caller,), **fields)
+        return AnswerConfig(line=line, interface="ppp-modem2", router="192.168.77.1")
+
+
+@contextmanager
+def answerer(folder: Path, port: Path, **fields: Any) -> Iterator[AnswererProcess]:
+    """Run a dialer that answers on a port; it is ended at last."""
+    process = AnswererProcess(folder, port, **fields)
+    try:
+        yield process
+    finally:
+        process.close()
 
 
 @contextmanager

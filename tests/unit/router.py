@@ -17,7 +17,7 @@ from masqgate.contract import framing
 from masqgate.contract.client import Client
 from masqgate.contract.codec import from_json, to_json
 from masqgate.contract.config import Config
-from masqgate.contract.dialer import Command, DialerConfig, Report
+from masqgate.contract.dialer import AnyConfig, Command, Report
 from masqgate.contract.document import parse
 from masqgate.contract.errors import Problem
 from masqgate.contract.paths import Paths
@@ -203,7 +203,7 @@ class FakeDialer:
     def __init__(self, paths: Paths, name: str, status: LinkStatus) -> None:
         self.status = status
         self.commands: list[str] = []
-        self.configs: list[DialerConfig] = []
+        self.configs: list[AnyConfig] = []
         self._paths, self._name = paths, name
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         path = paths.dialer_socket(name)
@@ -248,7 +248,7 @@ class FakeDialer:
                 verb = from_json(data, Command).verb
                 if verb == "reload":
                     file = self._paths.dialer_config(self._name)
-                    self.configs.append(from_json(file.read_bytes(), DialerConfig))
+                    self.configs.append(from_json(file.read_bytes(), AnyConfig))
                 self.commands.append(verb)
 
 
@@ -321,6 +321,7 @@ class Router:
             store=Store(self.paths),
             history=History(self.paths.events),
             leases=KeptLeases(self.paths.leases, self.paths.kept_leases),
+            call_log=History(self.paths.call_log),
             applier=self.applier,
             dialers=dialers,
             watcher=self.watcher,

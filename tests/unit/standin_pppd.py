@@ -1,12 +1,14 @@
-"""A stand-in for pppd where the kernel has no PPP: the lab's PPP client over a terminal.
+"""A stand-in for pppd where the kernel has no PPP: the lab's PPP peer over a terminal.
 
-It takes pppd's arguments (DEVICE SPEED file OPTIONS), writes pppd's log lines and ends with pppd's
-exit codes. No interface, no packets: what a dialer can see of pppd, and no more.
+With `auth` among the options it is the server, and asks for a login. It takes pppd's arguments
+(DEVICE SPEED file OPTIONS), writes pppd's log lines and ends with pppd's exit codes. No
+interface, no packets: what a dialer can see of pppd, and no more.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import select
 import signal
 import sys
@@ -19,7 +21,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.lab import hdlc
-from tests.lab.ppp_auth import Credentials
+from tests.lab.ppp_auth import Auth, Credentials
 from tests.lab.ppp_options import PeerSettings
 from tests.lab.ppp_peer import Phase, PppPeer
 from tests.unit.pppd_words import words
@@ -43,17 +45,16 @@ class Client:
         attributes = termios.tcgetattr(self.fd)
         attributes[2] |= termios.CLOCAL
         termios.tcsetattr(self.fd, termios.TCSANOW, attributes)
-        self.peer = PppPeer(
-            PeerSettings(name="client", login=login, ask_dns=True),
-            random=os.urandom,
-            on_frame=self.saw,
-        )
+        self.peer = PppPeer(self.settings(options, login), random=os.urandom, on_frame=self.saw)
         self.unanswered = 0
         self.heard_lcp = False
         self.logged = 0
         self.was_up = False
         self.ended_by_user = False
         self.next_echo = float("inf")
+
+    def settings(self, options: dict[str, str], login: Credentials | None) -> PeerSettings:
+        return PeerSettings(name="client", login=login, ask_dns=True)
 
     def saw(self, direction: str, frame: hdlc.Frame) -> None:
         if direction == "in" and frame.protocol == hdlc.LCP:
@@ -156,20 +157,64 @@ class Client:
         self.peer.terminate(time.monotonic(), "User request")
 
 
+class Server(Client):
+    """One call of somebody who must log in."""
+
+    def settings(self, options: dict[str, str], login: Credentials | None) -> PeerSettings:
+        rows = [row.split() for row in Path(options["chap-secrets"]).read_text().splitlines()]
+        cells = [[words(cell.encode())[0].decode() for cell in row] for row in rows if row]
+        assert all(row[1] == options["name"] for row in cells)
+        method = next(auth for word, auth in METHODS.items() if word in options)
+        return PeerSettings(
+            name=options["name"],
+            require=method,
+            accounts=tuple(Credentials(row[0], row[2]) for row in cells),
+            own_address=IPv4Address(options["local"]),
+            peer_address=IPv4Address(cells[0][3]),
+            dns=(IPv4Address(options["ms-dns"]),) * 2,
+        )
+
+    def tell(self, line: str) -> int:
+        if line.startswith("authentication ok"):
+            say(f"Peer {self.peer.user} authenticated with CHAP")
+        elif line.startswith("authentication failed"):
+            say(f"Peer {self.peer.user} failed CHAP authentication")
+            self.peer.tick(time.monotonic())
+            self.write()
+            return 11
+        elif line.startswith("LCP down") and not self.ended_by_user and self.heard_lcp:
+            say("LCP terminated by peer (administrative)")
+            return 16 if self.was_up else 10
+        else:
+            return super().tell(line)
+        return 0
+
+
+METHODS = {
+    "require-mschap-v2": Auth.MSCHAPV2, "require-chap": Auth.CHAP, "require-pap": Auth.PAP,
+}  # fmt: skip
+
+
 def say(line: str) -> None:
     print(line, flush=True)
 
 
 def read_options(path: str) -> dict[str, str]:
     found = [word.decode() for word in words(Path(path).read_bytes())]
-    valued = ("user", "password", "ifname", "lcp-echo-interval")
-    return {word: found[at + 1] for at, word in enumerate(found) if word in valued}
+    valued = (
+        "user", "password", "ifname", "lcp-echo-interval", "name", "ms-dns", "chap-secrets",
+    )  # fmt: skip
+    options = {word: found[at + 1] for at, word in enumerate(found) if word in valued}
+    options |= {word: "" for word in found if word in ("auth", *METHODS)}
+    local = [word[:-1] for word in found if re.fullmatch(r"[0-9.]+:", word)]
+    return options | ({"local": local[0]} if local else {})
 
 
 def main() -> int:
     device, _speed, file_word, path = sys.argv[1:]
     assert file_word == "file"
-    client = Client(device, read_options(path))
+    options = read_options(path)
+    client = (Server if "auth" in options else Client)(device, options)
     signal.signal(signal.SIGTERM, client.terminate)
     try:
         return client.run()

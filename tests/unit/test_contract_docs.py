@@ -12,7 +12,16 @@ import msgspec
 import pytest
 from masqgate.contract.calls import CALLS
 from masqgate.contract.codec import to_json
-from masqgate.contract.config import Config, Ethernet, Lan, Modem, Probe, System
+from masqgate.contract.config import (
+    Caller,
+    Config,
+    DialIn,
+    Ethernet,
+    Lan,
+    Modem,
+    Probe,
+    System,
+)
 from masqgate.contract.document import parse
 from masqgate.contract.update import UPDATE_CALLS
 
@@ -27,6 +36,8 @@ SECTIONS = {
     '`[[uplink]]` with `kind = "modem"`': Modem,
     '`[[uplink]]` with `kind = "ethernet"`': Ethernet,
     "`[uplink.probe]`": Probe,
+    "`[[dialin]]`": DialIn,
+    "`[[dialin.caller]]`": Caller,
 }
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from masqgate.contract.config import Config
 from masqgate.contract.document import parse
-from masqgate.desired.facts import Facts
+from masqgate.desired.facts import Facts, Guest
 from masqgate.desired.nft import ruleset
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -32,9 +32,29 @@ address = "10.20.0.1/16"
 dhcp = false
 """
 DEMAND = MODEM + 'mode = "demand"\n'
+CALLERS = """
+[[dialin]]
+name = "modem2"
+port = "/dev/ttyUSB0"
+address = "192.168.77.60"
+admin = true
+[[dialin.caller]]
+name = "anybox"
+password = "eight letters"
+[[dialin]]
+name = "modem3"
+port = "/dev/ttyUSB1"
+address = "192.168.77.61"
+[[dialin.caller]]
+name = "anybox"
+password = "eight letters"
+"""
+GUEST = (Guest("ppp-modem2", "192.168.77.60"),)
 CASES = {
     "demand_down": (DEMAND, Facts(demand="modem1", password_set=True)),
     "demand_up": (DEMAND, Facts(active="modem1", demand="modem1", password_set=True)),
+    "dialin": (MODEM + CALLERS, Facts(active="modem1", password_set=True, guests=GUEST)),
+    "dialin_factory": (MODEM + CALLERS, Facts(active="modem1", guests=GUEST)),
     "no_uplink": ("", Facts(password_set=True)),
     "factory": (MODEM, Facts(active="modem1", password_set=False)),
     "modem_up": (MODEM, Facts(active="modem1", password_set=True)),
@@ -64,7 +84,8 @@ def test_no_golden_file_is_left_over() -> None:
 
 
 def everything() -> str:
-    return ruleset(parse(FIBRE + MODEM), Facts(active="modem1", password_set=True))
+    facts = Facts(active="modem1", password_set=True, guests=GUEST)
+    return ruleset(parse(FIBRE + MODEM + CALLERS), facts)
 
 
 def test_before_the_password_nothing_dials() -> None:
@@ -96,3 +117,15 @@ def test_the_ruleset_hangs_on_the_active_uplink_not_on_its_address() -> None:
 def test_an_unknown_active_uplink_opens_nothing() -> None:
     closed = ruleset(Config(), Facts(password_set=True))
     assert ruleset(Config(), Facts(active="stranger", password_set=True)) == closed
+
+
+def test_before_the_first_password_nothing_of_a_caller_is_forwarded() -> None:
+    document, facts = CASES["dialin_factory"]
+    forward = ruleset(parse(document), facts).split("chain forward {")[1].split("\n\t}")[0]
+    assert "accept" not in forward.replace("policy accept", "")
+
+
+def test_without_a_call_no_address_is_let_in_or_out() -> None:
+    text = ruleset(parse(CALLERS), Facts(password_set=True))
+    named = text.split("set callers")[1].split("}")[0]
+    assert "elements" not in named

@@ -32,6 +32,15 @@ ETHERNET_WORDS: dict[LinkState, tuple[str, str]] = {
 }
 
 
+LINE_WORDS: dict[LinkState, tuple[str, str]] = {
+    LinkState.IDLE: ("Waiting for a call", "calm"),
+    LinkState.WAITING: ("Not answering for a while", "warn"),
+    LinkState.DIALING: ("Answering", "busy"),
+    LinkState.UP: ("A caller is connected", "good"),
+}
+BY_KIND = {"ethernet": ETHERNET_WORDS, "dialin": LINE_WORDS}
+
+
 def words(link: LinkStatus) -> str:
     """The state of an uplink in words."""
     return _words(link)[0]
@@ -44,7 +53,7 @@ def tone(link: LinkStatus) -> str:
 
 def _words(link: LinkStatus) -> tuple[str, str]:
     usual = WORDS[link.state]
-    return ETHERNET_WORDS.get(link.state, usual) if link.kind == "ethernet" else usual
+    return BY_KIND.get(link.kind, {}).get(link.state, usual)
 
 
 def duration(seconds: float) -> str:

@@ -141,6 +141,16 @@ def flows(client: Client, wanted: argparse.Namespace) -> int:
     return GOOD
 
 
+def calls(client: Client, wanted: argparse.Namespace) -> int:
+    """List the calls that were answered."""
+    entries = client.call_log(wanted.number)
+    if wanted.json:
+        print(to_json([entry.call for entry in entries]).decode())
+    else:
+        _print(words.call_lines(entries))
+    return GOOD
+
+
 def password_reset(client: Client, _: argparse.Namespace) -> int:
     """Forget the administrator's password."""
     client.password_reset()

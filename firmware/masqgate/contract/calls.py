@@ -143,6 +143,7 @@ CONFIG_CONFIRM = Call("config_confirm", Nothing, Nothing)
 CONFIG_PREVIOUS = Call("config_previous", Nothing, Nothing, web=False)
 CONFIG_FACTORY = Call("config_factory", Nothing, Nothing, web=False)
 LOG = Call("log", LogQuery, Log)
+CALL_LOG = Call("call_log", LogQuery, Log)
 FLOWS = Call("flows", Nothing, Flows)
 SELF_TEST = Call("self_test", SelfTestOrder, SelfTestRun)
 PASSWORD_CHECK = Call("password_check", Password, Nothing)
@@ -154,6 +155,6 @@ CALLS: dict[str, Call[Any, Any]] = {
     for call in (
         STATUS, CONNECT, DISCONNECT, CONFIG_SHOW, CONFIG_CHECK, CONFIG_APPLY, CONFIG_CONFIRM,
         CONFIG_PREVIOUS, CONFIG_FACTORY, LOG, FLOWS, SELF_TEST, PASSWORD_CHECK, PASSWORD_SET,
-        PASSWORD_RESET,
+        PASSWORD_RESET, CALL_LOG,
     )
 }  # fmt: skip

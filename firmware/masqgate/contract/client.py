@@ -71,6 +71,10 @@ class Client:
         """The newest events after number `after`, oldest first."""
         return self._call(calls.LOG, calls.LogQuery(after, limit)).entries
 
+    def call_log(self, limit: int = 100) -> tuple[Entry, ...]:
+        """The newest calls that were answered, oldest first; each entry has its `call`."""
+        return self._call(calls.CALL_LOG, calls.LogQuery(0, limit)).entries
+
     def flows(self) -> tuple[Flow, ...]:
         """The masqueraded connections."""
         return self.all_flows().flows

@@ -12,6 +12,8 @@ from .secret import Secret
 
 VERSION: Literal[1] = 1
 MOST_UPLINKS = 8
+MOST_LINES = 4  # that answer the telephone
+MOST_CALLERS = 64  # of one line
 
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9]{0,9}\Z")]
 Text = Annotated[str, Meta(max_length=128)]
@@ -123,6 +125,38 @@ class Ethernet(
 Uplink = Modem | Ethernet
 
 
+class Caller(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who may dial in on a line."""
+
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,62}\Z")]
+    password: Secret  # 8 to 128 characters of printable ASCII
+    address: str = ""  # of the LAN; empty: the line's
+
+
+class DialIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A modem that answers the telephone: whoever logs in gets an address of the LAN."""
+
+    name: Name
+    port: Text  # as with an uplink's modem; one port, one use
+    address: str  # what a caller gets: of the LAN, and nobody else's
+    enabled: bool = True
+    speed: SerialSpeed = 115_200  # bit/s on the serial port
+    flow_control: bool = True  # RTS/CTS
+    init: Annotated[tuple[Text, ...], Meta(max_length=16)] = ("ATZ", "ATE0V1X4&C1&D2")
+    rings: Annotated[int, Meta(ge=1, le=20)] = 2  # the second brings the number of who calls
+    answer_timeout_s: Seconds = 60  # until CONNECT
+    auth: tuple[AuthMethod, ...] = ("chap", "mschapv2", "pap")
+    mtu: Annotated[int, Meta(ge=296, le=1500)] = 1500  # bytes
+    echo_interval_s: Seconds = 10  # LCP echo; four lost: the caller is gone
+    idle_minutes: Annotated[int, Meta(ge=0, le=1440)] = 30  # without a packet; 0: for ever
+    session_minutes: Annotated[int, Meta(ge=0, le=10_080)] = 0  # at most; 0: no limit
+    admin: bool = False  # whether callers reach the admin page
+    failures: Annotated[int, Meta(ge=1, le=100)] = 3  # refused logins…
+    failures_within_minutes: Annotated[int, Meta(ge=1, le=1440)] = 10  # …in this time…
+    lockout_minutes: Annotated[int, Meta(ge=1, le=1440)] = 10  # …and the line stays silent
+    caller: Annotated[tuple[Caller, ...], Meta(max_length=MOST_CALLERS)] = ()
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All that a person can set. `uplink` is in order of preference."""
 
@@ -130,6 +164,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     system: System = System()
     lan: Lan = Lan()
     uplink: Annotated[tuple[Uplink, ...], Meta(max_length=MOST_UPLINKS)] = ()
+    dialin: Annotated[tuple[DialIn, ...], Meta(max_length=MOST_LINES)] = ()
 
     @property
     def modems(self) -> tuple[Modem, ...]:
@@ -140,3 +175,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def ethernets(self) -> tuple[Ethernet, ...]:
         """The uplinks on Ethernet ports."""
         return tuple(link for link in self.uplink if isinstance(link, Ethernet))
+
+    @property
+    def lines(self) -> tuple[DialIn, ...]:
+        """The modems that answer the telephone."""
+        return tuple(line for line in self.dialin if line.enabled)

@@ -11,16 +11,27 @@ from typing import Literal
 
 import msgspec
 
-from .config import Modem
+from .config import DialIn, Modem
 from .status import Entry, LinkStatus, Reason
 
 
-class DialerConfig(msgspec.Struct, frozen=True, kw_only=True):
+class DialerConfig(msgspec.Struct, frozen=True, kw_only=True, tag_field="does", tag="dial"):
     """All that one dialer needs to know."""
 
     modem: Modem
     interface: str  # the PPP interface's name
     lan: str = ""  # the LAN's network, like 192.168.77.0/24; empty for none
+
+
+class AnswerConfig(msgspec.Struct, frozen=True, kw_only=True, tag_field="does", tag="answer"):
+    """The same for a dialer that does not dial, but answers the telephone."""
+
+    line: DialIn
+    interface: str  # the PPP interface's name
+    router: str  # the router's address on the LAN: its end of the call, and the name server
+
+
+AnyConfig = DialerConfig | AnswerConfig
 
 
 class Command(msgspec.Struct, frozen=True):

@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import difflib
 import tomllib
+from collections.abc import Callable, Iterator
 from typing import Any, get_args
 
 import msgspec
 import tomli_w
 
 from .codec import convert, to_plain
-from .config import MOST_UPLINKS, VERSION, Config, Ethernet, Lan, Modem, System
+from .config import (
+    MOST_CALLERS,
+    MOST_LINES,
+    MOST_UPLINKS,
+    VERSION,
+    Caller,
+    Config,
+    DialIn,
+    Ethernet,
+    Lan,
+    Modem,
+    System,
+)
 from .errors import InvalidConfig, Problem
 from .rules import check
 from .secret import HIDDEN
@@ -52,7 +65,8 @@ def render(config: Config, *, secrets: bool = False) -> str:
 def keep_secrets(new: Config, stored: Config) -> Config:
     """Put the stored secret wherever the new document holds the placeholder.
 
-    An uplink is known by its name. InvalidConfig where no secret is stored for it.
+    An uplink is known by its name, and so is a caller within its line. InvalidConfig where no
+    secret is stored for it.
     """
     old = {link.name: link for link in stored.modems}
     problems: list[Problem] = []
@@ -67,9 +81,26 @@ def keep_secrets(new: Config, stored: Config) -> Config:
                     continue
                 link = msgspec.structs.replace(link, **{field: getattr(old[link.name], field)})
         links.append(link)
+    lines = tuple(_keep_callers(new, stored, problems))
     if problems:
         raise InvalidConfig(tuple(problems))
-    return msgspec.structs.replace(new, uplink=tuple(links))
+    return msgspec.structs.replace(new, uplink=tuple(links), dialin=lines)
+
+
+def _keep_callers(new: Config, stored: Config, problems: list[Problem]) -> Iterator[DialIn]:
+    """The same for the callers of each line; what is not stored is added to `problems`."""
+    old = {(line.name, caller.name): caller for line in stored.dialin for caller in line.caller}
+    for index, line in enumerate(new.dialin):
+        callers = []
+        for number, caller in enumerate(line.caller):
+            if caller.password.hidden and (line.name, caller.name) not in old:
+                where = f"dialin[{index}].caller[{number}].password"
+                problems.append(_no_stored_secret(where, caller.name))
+            elif caller.password.hidden:
+                kept = old[line.name, caller.name].password
+                caller = msgspec.structs.replace(caller, password=kept)
+            callers.append(caller)
+        yield msgspec.structs.replace(line, caller=tuple(callers))
 
 
 def _no_stored_secret(path: str, name: str) -> Problem:
@@ -87,15 +118,39 @@ def _shape(plain: dict[str, Any]) -> list[Problem]:
     for name, kind in (("system", System), ("lan", Lan)):
         if name in plain:
             problems += _table(name, plain[name], kind)
-    uplinks = plain.get("uplink", [])
-    if not isinstance(uplinks, list):
-        hint = "Write each uplink under [[uplink]]."
-        return [*problems, Problem("uplink", "wrong_type", "A list is expected.", hint)]
-    if len(uplinks) > MOST_UPLINKS:
-        text = f"There are {len(uplinks)} uplinks; {MOST_UPLINKS} are the most."
-        return [*problems, Problem("uplink", "too_many", text, "Remove those not in use.")]
-    for index, item in enumerate(uplinks):
-        problems += _uplink(f"uplink[{index}]", item)
+    problems += _list("uplink", plain.get("uplink", []), MOST_UPLINKS, _uplink)
+    return problems + _list("dialin", plain.get("dialin", []), MOST_LINES, _line)
+
+
+def _list(
+    name: str, items: Any, most: int, each: Callable[[str, Any], list[Problem]]
+) -> list[Problem]:
+    """Check a list of tables."""
+    if not isinstance(items, list | tuple):  # the page's form begins with a Config
+        hint = f"Write each {name} under [[{name}]]."
+        return [Problem(name, "wrong_type", "A list is expected.", hint)]
+    if len(items) > most:
+        text = f"There are {len(items)} {name}s; {most} are the most."
+        return [Problem(name, "too_many", text, "Remove those not in use.")]
+    return [problem for at, item in enumerate(items) for problem in each(f"{name}[{at}]", item)]
+
+
+def _line(path: str, item: Any) -> list[Problem]:
+    """A line that answers the telephone, with its callers."""
+    if not isinstance(item, dict):
+        return [Problem(path, "wrong_type", "A table is expected.", "Write it as [[dialin]].")]
+    callers = item.get("caller", [])
+    problems = _table(path, {key: item[key] for key in item if key != "caller"}, DialIn)
+    if not isinstance(callers, list | tuple) or not all(
+        isinstance(each, dict) for each in callers
+    ):
+        text, hint = "A list of tables is expected.", "Write each under [[dialin.caller]]."
+        return [*problems, Problem(f"{path}.caller", "wrong_type", text, hint)]
+    for at, caller in enumerate(callers[:MOST_CALLERS]):
+        problems += _table(f"{path}.caller[{at}]", caller, Caller)
+    if len(callers) > MOST_CALLERS:
+        text = f"There are {len(callers)} callers; {MOST_CALLERS} are the most."
+        problems.append(Problem(f"{path}.caller", "too_many", text, "Remove those not in use."))
     return problems
 
 

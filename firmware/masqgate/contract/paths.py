@@ -62,6 +62,11 @@ class Paths:
         """The event history, one JSON object a line."""
         return self.data / "log" / "events.jsonl"
 
+    @property
+    def call_log(self) -> Path:
+        """The calls that were answered, one JSON object a line."""
+        return self.data / "log" / "calls.jsonl"
+
     def dialer_config(self, name: str) -> Path:
         """What the dialer of one modem is to do; holds secrets, mode 0600."""
         return self.run / "dialer" / f"{name}.json"
@@ -73,6 +78,10 @@ class Paths:
     def ppp_options(self, name: str) -> Path:
         """pppd's options of one modem; holds secrets, mode 0600."""
         return self.run / "ppp" / f"{name}.options"
+
+    def ppp_secrets(self, name: str) -> Path:
+        """The users of a line that answers the telephone, for pppd; mode 0600."""
+        return self.run / "ppp" / f"{name}.secrets"
 
     def pin_mark(self, name: str) -> Path:
         """A mark of the SIM's PIN that was tried last and not taken: it is not tried again."""

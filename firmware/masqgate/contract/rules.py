@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
-from .config import Config, Ethernet, Lan, Modem, Probe, System
+from . import dialin_rules
+from .config import Config, DialIn, Ethernet, Lan, Modem, Probe, System
 from .errors import Problem
 from .secret import Secret
 from .traffic import kind
@@ -41,6 +42,7 @@ def check(config: Config) -> list[Problem]:
             problems.append(Problem(f"{path}.port", "duplicate", text, "One uplink per port."))
         seen[link.name] = ports[link.port] = index
     problems += _overlaps(config)
+    problems += dialin_rules.check(config, serial_port)
     return problems
 
 
@@ -110,19 +112,12 @@ def _modem(path: str, modem: Modem) -> Iterator[Problem]:
         yield from _plain(f"{path}.{field}", getattr(modem, field))
     if len(modem.password.reveal()) > 128:
         yield Problem(f"{path}.password", "too_long", "At most 128 characters are taken.")
-    if not _PORT.fullmatch(modem.port):
-        text = f"'{modem.port}' is not a serial port."
-        hint = "For example /dev/ttyAMA0, or a path under /dev/serial/by-path/."
-        yield Problem(f"{path}.port", "bad_port", text, hint)
+    yield from serial_port(path, modem)
     unneeded = modem.mode == "off" and not modem.number
     if not unneeded and not _NUMBER.fullmatch(modem.number):
         text = f"'{modem.number}' cannot be dialed." if modem.number else "There is no number."
         hint = "Digits and * # + , are taken; *99# with most mobile modems."
         yield Problem(f"{path}.number", "bad_number", text, hint)
-    for index, line in enumerate(modem.init):
-        if not line.upper().startswith("AT") or not line.isascii() or not line.isprintable():
-            text = f"'{line}' is not an AT command line."
-            yield Problem(f"{path}.init[{index}]", "bad_command", text, "It begins with AT.")
     for index, text in enumerate(modem.ignore):
         try:
             kind(text)
@@ -137,6 +132,18 @@ def _modem(path: str, modem: Modem) -> Iterator[Problem]:
     if modem.user and not modem.auth:
         text = "There is a user but no way to log in."
         yield Problem(f"{path}.auth", "no_method", text, "Name pap, chap or mschapv2.")
+
+
+def serial_port(path: str, modem: Modem | DialIn) -> Iterator[Problem]:
+    """What is wrong with a modem's port, and with what it is told first."""
+    if not _PORT.fullmatch(modem.port):
+        text = f"'{modem.port}' is not a serial port."
+        hint = "For example /dev/ttyAMA0, or a path under /dev/serial/by-path/."
+        yield Problem(f"{path}.port", "bad_port", text, hint)
+    for index, line in enumerate(modem.init):
+        if not line.upper().startswith("AT") or not line.isascii() or not line.isprintable():
+            text = f"'{line}' is not an AT command line."
+            yield Problem(f"{path}.init[{index}]", "bad_command", text, "It begins with AT.")
 
 
 def _ethernet(path: str, link: Ethernet) -> Iterator[Problem]:

@@ -81,7 +81,7 @@ class LinkStatus(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: str
-    kind: Literal["modem", "ethernet"] = "modem"
+    kind: Literal["modem", "ethernet", "dialin"] = "modem"
     state: LinkState
     reason: Reason
     since_at: float  # Unix time of the last change of state
@@ -102,6 +102,9 @@ class LinkStatus(msgspec.Struct, frozen=True, kw_only=True):
     resets: dict[str, int] = {}  # steps of the recovery ladder taken, by cause
     health: LinkHealth = LinkHealth()  # the supervisor's; dialer and watcher do not tell it
     trigger: Trigger | None = None  # mode demand: why it dialed last
+    rings: int = 0  # dial-in: how often the telephone has rung for the call that comes
+    caller: str = ""  # dial-in: who has logged in
+    caller_id: str = ""  # dial-in: the number that the telephone network told
 
 
 class Host(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,6 +139,20 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True):
     timeout_s: int = 0
 
 
+class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A call that was answered and is over; `began_at` is Unix time."""
+
+    line: str
+    began_at: float
+    duration_s: float
+    caller: str = ""  # who logged in; empty: nobody
+    caller_id: str = ""  # the number that the telephone network told
+    address: str = ""  # what the caller was given
+    counters: Counters = Counters()  # received from the caller, sent to it
+    why: str = ""  # the code of why it ended
+    text: str = ""  # and the words
+
+
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """One event of the history. `number` grows by one; `at` is Unix time."""
 
@@ -145,6 +162,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     code: str
     text: str
     level: Literal["info", "warning", "error"] = "info"
+    call: CallRecord | None = None  # dial-in: with the event that ends a call
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,6 +174,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     uptime_s: float
     active: str = ""  # the uplink that carries the default route; empty: none
     uplinks: tuple[LinkStatus, ...] = ()
+    dialin: tuple[LinkStatus, ...] = ()  # the modems that answer the telephone
     lan: LanStatus = LanStatus()
     firewall: Literal["open", "closed", "failed"] = "closed"
     password_set: bool = False

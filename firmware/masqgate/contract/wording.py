@@ -18,6 +18,7 @@ _TYPES = {
 }
 _PATTERNS = {
     r"^[a-z][a-z0-9]{0,9}$": "a lower-case letter, then at most 9 lower-case letters or digits",
+    r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,62}$": "letters, digits and . _ @ -, 63 at most",
     r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$": "lower-case letters, digits and inner dashes",
     r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$": "lower-case letters, digits, inner dashes and dots",
 }

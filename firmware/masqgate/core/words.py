@@ -34,6 +34,13 @@ _STATES = {
     LinkState.HANGING_UP: "hanging up",
     LinkState.RESETTING: "resetting the modem",
 }
+_LINE_STATES = {
+    LinkState.IDLE: "waits for a call",
+    LinkState.WAITING: "does not answer for a while",
+    LinkState.DIALING: "answering",
+    LinkState.NEGOTIATING: "the caller logs in",
+    LinkState.UP: "a caller is connected",
+}
 _FIREWALL = {
     "open": "in force",
     "closed": "closed: nothing passes yet",
@@ -60,7 +67,49 @@ def status_lines(status: Status) -> list[str]:
         lines += ["", *link_lines(link, status.at, active=link.name == status.active)]
     if not status.uplinks:
         lines += ["", "No uplink is configured."]
+    for line in status.dialin:
+        lines += ["", *_telephone(line, status.at)]
     return [*lines, "", *lan_lines(status.lan)]
+
+
+def _telephone(line: LinkStatus, at: float) -> list[str]:
+    """Describe a modem that answers the telephone."""
+    lines = [f"Dial-in {line.name}: {line_state(line)}{_since(line.since_at, at)}"]
+    lines += _row("Why", _reason(line.reason))
+    if line.caller and line.peer:
+        number = f", number {line.caller_id}" if line.caller_id else ""
+        lines += _row("Caller", f"{line.caller}{number}, with the address {line.peer}")
+    counters = line.counters
+    if line.caller and (counters.rx_bytes or counters.tx_bytes):
+        text = f"{size(counters.rx_bytes)} received, {size(counters.tx_bytes)} sent"
+        lines += _row("Traffic", text)
+    resets = ", ".join(f"{name} {count}" for name, count in sorted(line.resets.items()))
+    more = f"; resets: {resets}" if resets else ""
+    return [*lines, *_row("Calls", f"{line.calls} came up{more}")]
+
+
+def line_state(line: LinkStatus) -> str:
+    """The state of a modem that answers the telephone, in a few words."""
+    return _LINE_STATES.get(line.state, _STATES[line.state])
+
+
+def call_lines(calls: Iterable[Entry]) -> list[str]:
+    """List calls that were answered: when, who, from where, how long, how much, and why over."""
+    lines: list[str] = []
+    for entry in calls:
+        if (call := entry.call) is None:
+            continue
+        who = call.caller or "nobody"
+        number = f" from {call.caller_id}" if call.caller_id else ""
+        address = f" as {call.address}" if call.address else ""
+        counted = f"{size(call.counters.rx_bytes)} in, {size(call.counters.tx_bytes)} out"
+        text = (
+            f"{moment(call.began_at)} {call.line:<10} {who}{number}{address}, "
+            f"{duration(call.duration_s)}, {counted}. {call.text}"
+        )
+        indent = " " * 20
+        lines += textwrap.wrap(ascii_only(text), WIDTH, subsequent_indent=indent)
+    return lines or ["No call has been answered yet."]
 
 
 def summary_lines(status: Status) -> list[str]:
@@ -74,6 +123,8 @@ def summary_lines(status: Status) -> list[str]:
         lines += _row(link.name, text)
     if not status.uplinks:
         lines += _row("Uplink", "none is configured")
+    for line in status.dialin:
+        lines += _row(line.name, f"{line_state(line)}. {_reason(line.reason)}")
     ports = ", ".join(status.lan.ports) or "no Ethernet adapter"
     lines += _row("LAN", f"{status.lan.address} on {ports}; hosts: {len(status.lan.hosts)}")
     for warning in status.warnings:

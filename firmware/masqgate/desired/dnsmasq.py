@@ -7,7 +7,7 @@ import re
 from ..contract.config import Config, Lan
 from ..contract.paths import Paths
 from .addresses import ipv4
-from .facts import BRIDGE, Facts
+from .facts import BRIDGE, Facts, interface_of_line
 
 CACHE = 2000  # names; about 100 bytes each
 # Asked while no name server is known: it is nobody's (RFC 5737), and the question makes it dial.
@@ -21,11 +21,14 @@ def dnsmasq_conf(config: Config, paths: Paths) -> str:
 
     Everything that is not written here is off: no TFTP, no DHCPv6, no router advertisements.
     """
+    callers = [interface_of_line(line) for line in config.lines]
     lines = [
         "# Made from the configuration: a change here does not last.",
         f"interface={BRIDGE}",
+        *(f"interface={name}" for name in callers),
         "bind-dynamic",
         "no-dhcp-interface=lo",
+        *(f"no-dhcp-interface={name}" for name in callers),
         "no-hosts",
         f"resolv-file={paths.resolv}",
         "# Read again when told so (SIGHUP): looking now and then, dnsmasq would miss a second",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from ..contract.config import Config, Modem, Uplink
+from ..contract.config import Config, DialIn, Modem, Uplink
 from ..contract.status import LinkStatus
 from .ethernet import Lease
 
@@ -12,6 +12,13 @@ BRIDGE = "br0"
 SINK = "dial0"  # where the default route leads while a packet may make an uplink dial
 ROUTE_PROTOCOL = 77  # marks the routes and rules that are ours; no others are touched
 UPLINK_TABLE = 7701  # routing table, and priority of its rule, of the first uplink
+
+
+class Guest(msgspec.Struct, frozen=True, order=True):
+    """A caller who has logged in: a host of the LAN at the other end of a telephone line."""
+
+    interface: str  # ppp-modem2
+    address: str  # of the LAN
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,6 +29,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     links: tuple[LinkStatus, ...] = ()
     ports: tuple[str, ...] = ()  # Ethernet interfaces present; no bridge, no PPP, no loopback
     password_set: bool = False
+    guests: tuple[Guest, ...] = ()  # callers who have logged in
     leases: tuple[Lease, ...] = ()  # of Ethernet uplinks; the applier reads them itself
 
     @property
@@ -43,6 +51,11 @@ def demanded(config: Config, facts: Facts) -> Modem | None:
     """The modem that a packet of the LAN may dial now; None while an uplink is up."""
     modems = config.modems if facts.may_dial else ()
     return next((modem for modem in modems if modem.name == facts.demand), None)
+
+
+def interface_of_line(line: DialIn) -> str:
+    """The interface of a call that a line has answered."""
+    return f"ppp-{line.name}"
 
 
 def active_uplink(config: Config, facts: Facts) -> Uplink | None:

@@ -18,6 +18,7 @@ from .facts import (
     active_uplink,
     demanded,
     interface_of,
+    interface_of_line,
 )
 from .sysctls import (
     FORWARDING,
@@ -57,6 +58,13 @@ class Rule(msgspec.Struct, frozen=True, order=True):
     destination: str = ""  # a network; empty: every destination
 
 
+class Proxy(msgspec.Struct, frozen=True, order=True):
+    """An address that the router answers ARP for, on behalf of a host elsewhere (RFC 1027)."""
+
+    interface: str
+    address: str
+
+
 class Sysctl(msgspec.Struct, frozen=True, order=True):
     """A value under /proc/sys; the path's parts are divided by slashes, as names hold dots."""
 
@@ -76,6 +84,7 @@ class Network(msgspec.Struct, frozen=True):
     sysctls: tuple[Sysctl, ...]
     rules: tuple[Rule, ...] = ()
     sinks: tuple[str, ...] = ()  # interfaces of ours that lead nowhere
+    proxies: tuple[Proxy, ...] = ()  # the bridge has no others
 
 
 class Actual(msgspec.Struct, frozen=True):
@@ -89,6 +98,7 @@ class Actual(msgspec.Struct, frozen=True):
     routes: frozenset[Route]  # only ours (protocol 77)
     sysctls: dict[str, str]  # of those that were asked for; what is missing is not there
     rules: frozenset[Rule] = frozenset()  # only ours (protocol 77)
+    proxies: frozenset[Proxy] = frozenset()  # of the bridge
 
 
 class CreateBridge(msgspec.Struct, frozen=True):
@@ -165,6 +175,18 @@ class RemoveRule(msgspec.Struct, frozen=True):
     rule: Rule
 
 
+class AddProxy(msgspec.Struct, frozen=True):
+    """Answer ARP for an address."""
+
+    proxy: Proxy
+
+
+class RemoveProxy(msgspec.Struct, frozen=True):
+    """Answer ARP for it no more."""
+
+    proxy: Proxy
+
+
 class SetSysctl(msgspec.Struct, frozen=True):
     """Write a value under /proc/sys."""
 
@@ -173,7 +195,7 @@ class SetSysctl(msgspec.Struct, frozen=True):
 
 Change = (
     CreateBridge | CreateSink | PinAddress | SetMaster | SetUp | AddAddress | RemoveAddress
-    | AddRoute | RemoveRoute | AddRule | RemoveRule | SetSysctl
+    | AddRoute | RemoveRoute | AddRule | RemoveRule | AddProxy | RemoveProxy | SetSysctl
 )  # fmt: skip
 
 
@@ -203,11 +225,13 @@ def network(config: Config, facts: Facts) -> Network:
                 *interface_sysctls(BRIDGE),
                 *port_sysctls(members),
                 *uplink_sysctls(interface_of(link) for link in config.uplink),
+                *uplink_sysctls(map(interface_of_line, config.lines)),
                 *(uplink_sysctls([SINK]) if demanded(config, facts) else ()),
             )
         ),
         rules=tuple(_rules(config, facts)),
         sinks=(SINK,) if demanded(config, facts) else (),
+        proxies=tuple(Proxy(BRIDGE, guest.address) for guest in sorted(facts.guests)),
     )
 
 
@@ -311,6 +335,8 @@ def diff(wanted: Network, actual: Actual) -> tuple[Change, ...]:
         *_route_changes(wanted, actual),
         *(RemoveRule(rule) for rule in sorted(actual.rules - set(wanted.rules))),
         *(AddRule(rule) for rule in wanted.rules if rule not in actual.rules),
+        *(RemoveProxy(proxy) for proxy in sorted(actual.proxies - set(wanted.proxies))),
+        *(AddProxy(proxy) for proxy in wanted.proxies if proxy not in actual.proxies),
         *(
             SetSysctl(sysctl)
             for sysctl in wanted.sysctls

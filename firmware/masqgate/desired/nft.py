@@ -18,8 +18,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..contract.config import Config, Lan, Modem
+from . import nft_callers as callers
 from .demand import COUNTERS, ask_rule, dial_rules, lookup_rules, use_rules
-from .facts import BRIDGE, SINK, Facts, active_uplink, demanded, interface_of
+from .facts import (
+    BRIDGE,
+    SINK,
+    Facts,
+    active_uplink,
+    demanded,
+    interface_of,
+    interface_of_line,
+)
 
 TABLE = "masqgate"
 COUNTED = "flows_of_host"  # the set that the kernel itself fills
@@ -51,21 +60,25 @@ def ruleset(config: Config, facts: Facts) -> str:
     way_out = interface_of(active) if active and facts.password_set else ""
     dialed = demanded(config, facts)
     used = active if way_out and isinstance(active, Modem) and active.mode == "demand" else None
+    lines = [interface_of_line(line) for line in config.lines]
+    inside = lines if facts.password_set else []
     chains = [
-        _arrival(uplinks),
+        _arrival(uplinks, lines),
         _arrival_lan(config.lan),
         _reply_lan(config.lan, dials=dialed is not None),
         _arrival_uplink(config.lan),
+        *([_chain("arrival_caller", *callers.arrival())] if lines else []),
         _sane(),
         _arrival_new(),
-        _input(uplinks),
+        _input(uplinks, lines),
         _input_lan(config.lan, asks=dialed is not None),
         _input_uplink(),
-        _forward(way_out, dials=dialed is not None, counts=used is not None),
+        *([_chain("input_caller", *_answers(), *callers.input_rules(config))] if lines else []),
+        _forward(way_out, inside, dials=dialed is not None, counts=used is not None),
         *_demand(dialed, used),
         _output(dials=dialed is not None),
         _translate(config.lan),
-        _departure(config.lan, dials=dialed is not None),
+        _departure(config.lan, lines, dials=dialed is not None),
     ]
     counters = "".join(f"\tcounter {name} {{\n\t}}\n\n" for name in COUNTERS.values())
     return (
@@ -74,7 +87,10 @@ def ruleset(config: Config, facts: Facts) -> str:
         f"table inet {TABLE} {{\n{_set('uplinks', 'ifname', map(_quoted, uplinks))}\n"
         f"{_set('unroutable', 'ipv4_addr', UNROUTABLE, flags='interval')}\n"
         f"{_set(COUNTED, 'ipv4_addr', (), flags='dynamic')}\n"
-        f"{counters if used else ''}" + "\n".join(chains) + "}\n"
+        f"{counters if used else ''}"
+        + (f"{_set(callers.SET, callers.KIND, callers.elements(facts))}\n" if lines else "")
+        + "\n".join(chains)
+        + "}\n"
     )
 
 
@@ -98,17 +114,19 @@ def _chain(name: str, *rules: str, base: str = "") -> str:
     )
 
 
-def _by_interface(uplinks: list[str], lan: str, uplink: str) -> str:
+def _by_interface(chain: str, uplinks: list[str], lines: list[str]) -> str:
     """A verdict map over the interface that a packet came in by."""
-    ways = [f'"{BRIDGE}" : goto {lan}', *(f'"{name}" : goto {uplink}' for name in uplinks)]
+    ways = [f'"{BRIDGE}" : goto {chain}_lan']
+    ways += [f'"{name}" : goto {chain}_uplink' for name in uplinks]
+    ways += [f'"{name}" : goto {chain}_caller' for name in lines]
     return f"iifname vmap {{ {', '.join(ways)} }}"
 
 
-def _arrival(uplinks: list[str]) -> str:
+def _arrival(uplinks: list[str], lines: list[str]) -> str:
     return _chain(
         "arrival",
         'iifname "lo" accept comment "the router to itself"',
-        f'{_by_interface(uplinks, "arrival_lan", "arrival_uplink")} comment "by side"',
+        f'{_by_interface("arrival", uplinks, lines)} comment "by side"',
         'counter drop comment "an interface that is neither LAN nor uplink"',
         base="filter hook prerouting priority raw; policy accept",
     )
@@ -190,12 +208,12 @@ def _answers(match: str = "") -> tuple[str, str]:
     )
 
 
-def _input(uplinks: list[str]) -> str:
+def _input(uplinks: list[str], lines: list[str]) -> str:
     return _chain(
         "input",
         'iifname "lo" accept comment "the router to itself"',
         'ct state invalid counter drop comment "fits no flow"',
-        f'{_by_interface(uplinks, "input_lan", "input_uplink")} comment "by side"',
+        f'{_by_interface("input", uplinks, lines)} comment "by side"',
         base="filter hook input priority filter; policy drop",
     )
 
@@ -225,13 +243,14 @@ def _input_uplink() -> str:
     return _chain("input_uplink", *_answers(), refused)
 
 
-def _forward(way_out: str, *, dials: bool = False, counts: bool = False) -> str:
+def _forward(way_out: str, lines: list[str], *, dials: bool = False, counts: bool = False) -> str:
     rules = [
         'ct state invalid counter drop comment "fits no flow"',
         'meta nfproto ipv6 counter drop comment "IPv6 is not routed"',
     ]
+    inside = callers.inside(lines)
     if way_out:
-        outward = f'iifname "{BRIDGE}" oifname "{way_out}" '
+        outward = f'iifname {inside} oifname "{way_out}" '
         rules += [
             "tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu"
             ' comment "MSS fits the smaller MTU, both ways"',
@@ -242,10 +261,11 @@ def _forward(way_out: str, *, dials: bool = False, counts: bool = False) -> str:
             ' comment "a host with too many flows"',
             *([f'{outward}jump used comment "what the LAN uses the call for"'] if counts else []),
             f'{outward}ct state new,established,related accept comment "the LAN to the Internet"',
-            *_answers(f'iifname "{way_out}" oifname "{BRIDGE}" '),
+            *_answers(f'iifname "{way_out}" oifname {inside} '),
         ]
     if dials:
-        rules += [f'iifname "{BRIDGE}" oifname "{SINK}" goto dial comment "this may dial"']
+        rules += [f'iifname {inside} oifname "{SINK}" goto dial comment "this may dial"']
+    rules += callers.forward(lines)
     rules += [
         f'{_LOG} "masqgate refused forward: " comment "no way, log"',
         'counter drop comment "no way"',
@@ -280,13 +300,14 @@ def _translate(lan: Lan) -> str:
     )
 
 
-def _departure(lan: Lan, *, dials: bool = False) -> str:
+def _departure(lan: Lan, lines: list[str], *, dials: bool = False) -> str:
     nowhere = f'oifname "{SINK}" accept comment "goes nowhere: a look-up that may dial"'
     strange = "fib saddr . oif type != local"
     return _chain(
         "departure",
         f'oifname {{ "lo", "{BRIDGE}" }} accept comment "stays inside"',
         *([nowhere] if dials else []),
+        *callers.departure(lines),
         'oifname != @uplinks counter drop comment "an interface that nobody configured"',
         'meta nfproto ipv6 counter drop comment "no IPv6 on an uplink"',
         f'ip saddr {lan.interface.network} {_LOG} "masqgate leak: " comment "un-NATed, log"',

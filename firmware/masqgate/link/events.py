@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
 
-from ..contract.dialer import DialerConfig
-from ..contract.status import Reason
+from ..contract.dialer import AnswerConfig, DialerConfig
+from ..contract.status import CallRecord, Reason
 
 
 class Timer(Enum):
@@ -19,6 +19,8 @@ class Timer(Enum):
     LIFE = "life"  # the call must show a sign of life
     STEADY = "steady"  # a call that lasts this long was a good one
     KILL = "kill"  # pppd must have ended, or is killed
+    CHECK = "check"  # a modem that waits for calls is asked whether it is there
+    RING = "ring"  # the telephone must ring again, or the caller has given up
     REDIAL = "redial"  # the wait before the next dial is over
 
 
@@ -147,6 +149,13 @@ class ConfigLoaded:
 
 
 @dataclass(frozen=True, slots=True)
+class LineLoaded:
+    """The same of a line that answers the telephone."""
+
+    config: AnswerConfig
+
+
+@dataclass(frozen=True, slots=True)
 class ConfigRefused:
     """There is a configuration that cannot be read; the one in force stays."""
 
@@ -161,7 +170,8 @@ class ShutdownCalled:
 Event = (
     Began | PortOpened | PortFailed | PortLost | PortLent | PortData | TimerExpired | PppdBegan
     | PppdFailed | PppdLogged | PppdStirred | PppdStopped | PppdEnded | Counted | ConnectCalled
-    | DisconnectCalled | DialCalled | RestCalled | ConfigLoaded | ConfigRefused | ShutdownCalled
+    | DisconnectCalled | DialCalled | RestCalled | ConfigLoaded | LineLoaded | ConfigRefused
+    | ShutdownCalled
 )  # fmt: skip
 
 
@@ -205,6 +215,7 @@ class StartPppd:
     """Start pppd on the port. Answered by PppdBegan or PppdFailed, and PppdEnded at last."""
 
     options: str  # text of the options file; holds the password
+    secrets: str = ""  # text of the secrets file, where callers log in
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +253,14 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
+class CallEnded:
+    """Keep a call that was answered and is over; its beginning is for the keeper of the clock."""
+
+    record: CallRecord
+    level: Literal["info", "warning", "error"] = "info"
+
+
+@dataclass(frozen=True, slots=True)
 class RememberPin:
     """Keep the mark of the PIN that is about to be tried; an empty mark: it was right."""
 
@@ -255,5 +274,5 @@ class Exit:
 
 Command = (
     OpenPort | ClosePort | DropDtr | WritePort | LendPort | StartPppd | TerminatePppd | KillPppd
-    | SetTimer | CancelTimer | Note | RememberPin | Exit
+    | SetTimer | CancelTimer | Note | CallEnded | RememberPin | Exit
 )  # fmt: skip

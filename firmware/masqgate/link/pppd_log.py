@@ -35,6 +35,9 @@ class Told(Enum):
     ECHO_LOST = auto()
     LOOPBACK = auto()
     MODEM_HANGUP = auto()
+    CALLER_OK = auto()  # who called has logged in; the text is the name
+    CALLER_REFUSED = auto()  # …or has not; the text is the name that was tried
+    CALLER_NO_LOGIN = auto()  # who called does not want to log in
     LOCKED = auto()  # another process has the port
 
 
@@ -85,6 +88,11 @@ _TABLE: tuple[tuple[str, Told], ...] = (
     (r"No (?:auth is possible|secret found for PAP login)", Told.NO_SECRET),
     (r"No CHAP secret found for authenticating us", Told.NO_SECRET),
     (r"sent \[LCP ConfRej id=\S+ (?:<[^>]*> )*<auth ", Told.METHOD_REFUSED),
+    (r"Peer ([A-Za-z0-9._@-]{1,63}) authenticated with (?:PAP|CHAP)$", Told.CALLER_OK),
+    (r"Peer (.*) failed CHAP authentication$", Told.CALLER_REFUSED),
+    (r"PAP peer authentication failed for (.*)", Told.CALLER_REFUSED),
+    (r"No CHAP secret found for authenticating (.*)", Told.CALLER_REFUSED),
+    (r"peer refused to authenticate", Told.CALLER_NO_LOGIN),
     (r"Remote message: (.*)", Told.PEER_SAYS),
     (r"LCP: timeout sending Config-Requests", Told.LCP_TIMEOUT),
     (r"IPCP: timeout sending Config-Requests", Told.IPCP_TIMEOUT),

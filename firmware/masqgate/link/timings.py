@@ -33,3 +33,8 @@ class Timings:
     auth_pause: float = 300.0  # after three refused logins
     auth_long_pause: float = 1800.0  # after six, and for ever
     blocked: float = 1800.0  # the SIM needs a person; look again for another SIM
+    # Where the telephone is answered
+    check: float = 60.0  # between two questions to a modem that waits for calls
+    ring: float = 12.0  # rings come every 3 to 6 seconds; without one the caller gave up
+    first_pause: float = 5.0  # after a modem that does not work, then doubled, up to the longest
+    longest_pause: float = 60.0

@@ -73,6 +73,7 @@ def serve(paths: Paths, inbox: queue.SimpleQueue[Message]) -> None:
         store=store,
         history=History(paths.events),
         leases=KeptLeases(paths.leases, paths.kept_leases),
+        call_log=History(paths.call_log),
         applier=Applier(paths, services),
         dialers=dialers,
         watcher=watcher,

@@ -54,6 +54,7 @@ class Calls:
             calls.CONFIG_PREVIOUS.name: self._config_previous,
             calls.CONFIG_FACTORY.name: self._config_factory,
             calls.LOG.name: self._log,
+            calls.CALL_LOG.name: self._call_log,
             calls.FLOWS.name: self._list_flows,
             calls.SELF_TEST.name: self._self_test,
             calls.PASSWORD_RESET.name: self._password_reset,
@@ -74,9 +75,13 @@ class Calls:
         return self._tell_dialer(wanted, Command("disconnect"), "asked to hang up")
 
     def _tell_dialer(self, wanted: UplinkName, command: Command, what: str) -> Nothing:
-        modem = uplinks.dialing(self._supervisor.config, wanted.uplink)
-        self._supervisor.parts.dialers.command(modem.name, command)
-        self._supervisor.record(modem.name, command.verb, f"{modem.name} was {what}.")
+        config = self._supervisor.config
+        if any(line.name == wanted.uplink for line in config.lines):
+            name = wanted.uplink  # 'connect' ends a lock-out, 'disconnect' a call
+        else:
+            name = uplinks.dialing(config, wanted.uplink).name
+        self._supervisor.parts.dialers.command(name, command)
+        self._supervisor.record(name, command.verb, f"{name} was {what}.")
         return Nothing()
 
     def _config_show(self, _: Nothing) -> Document:
@@ -109,6 +114,10 @@ class Calls:
     def _log(self, query: LogQuery) -> Log:
         limit = max(0, min(query.limit, MAX_LOG))
         return Log(self._supervisor.parts.history.newest(query.after, limit))
+
+    def _call_log(self, query: LogQuery) -> Log:
+        limit = max(0, min(query.limit, MAX_LOG))
+        return Log(self._supervisor.parts.call_log.newest(query.after, limit))
 
     def _list_flows(self, _: Nothing) -> Flows:
         now = self._supervisor.parts.clock.monotonic()

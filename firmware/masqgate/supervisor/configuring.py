@@ -111,6 +111,7 @@ class Configuring:
         parts.passwords.reset()
         parts.history.clear()
         parts.leases.forget()
+        parts.call_log.clear()
         parts.store.end_reset()
         text = "The router was reset to the factory's state."
         self._supervisor.record("config", "factory_reset", text, "warning")

@@ -26,6 +26,7 @@ def overview(supervisor: Supervisor) -> Status:
         uptime_s=clock.monotonic(),
         active=supervisor.active,
         uplinks=tuple(_counted(supervisor, link) for link in supervisor.links.values()),
+        dialin=tuple(supervisor.lines.values()),
         lan=LanStatus(
             address=supervisor.config.lan.address,
             ports=_ports(supervisor),

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from masqgate.contract.config import Config, Modem
+from masqgate.contract.config import Config
 from masqgate.contract.dialer import Command
 from masqgate.contract.errors import Problem
 from masqgate.contract.status import Counters, Flow, Host
@@ -64,8 +64,8 @@ class Copying(Protocol):
 class Dialing(Protocol):
     """All dialers; see `system/dialers.py`."""
 
-    def configure(self, modems: Sequence[Modem], lan: str) -> None:
-        """Have a dialer for each of these and for no other; OSError if that fails."""
+    def configure(self, config: Config) -> None:
+        """Have a dialer for each modem and for nothing else; OSError if that fails."""
 
     def running(self) -> set[str]:
         """The dialers of a supervisor before this one."""
@@ -95,6 +95,7 @@ class Parts:
     store: Store
     history: History
     leases: KeptLeases
+    call_log: History  # calls that were answered, apart: a busy history does not push them out
     applier: Applying
     dialers: Dialing
     watcher: Watching

@@ -13,7 +13,7 @@ from masqgate.contract.calls import PASSWORD_CHECK, PASSWORD_SET
 from masqgate.contract.config import Config
 from masqgate.contract.errors import Problem
 from masqgate.contract.status import Entry, LinkStatus, Reason
-from masqgate.core import uplinks
+from masqgate.core import lines, uplinks
 from masqgate.core.messages import (
     CallMade,
     DialerFound,
@@ -32,7 +32,7 @@ from masqgate.core.messages import (
 )
 from masqgate.core.problems import closes, new_ones
 from masqgate.core.timers import Timers
-from masqgate.desired.facts import Facts
+from masqgate.desired.facts import Facts, Guest
 
 from .calls import Calls
 from .choosing import Choosing
@@ -58,6 +58,7 @@ class Supervisor:
         self.inbox = inbox
         self.config = Config()
         self.links: dict[str, LinkStatus] = {}
+        self.lines: dict[str, LinkStatus] = {}  # the modems that answer the telephone
         self.ports: tuple[str, ...] = ()  # Ethernet interfaces, as of the last apply
         self.firewall: Literal["open", "closed", "failed"] = "closed"
         self.problems: tuple[Problem, ...] = ()
@@ -196,9 +197,9 @@ class Supervisor:
             uplink.name: uplinks.kept(uplink, self.links.get(uplink.name), now)
             for uplink in self.config.uplink
         }
+        self.lines = lines.kept(self.config, self.lines, now)
         try:
-            lan = str(self.config.lan.interface.network)
-            self.parts.dialers.configure(self.config.modems, lan)
+            self.parts.dialers.configure(self.config)
         except OSError as error:
             text = f"The dialers could not be told their configuration: {error.strerror}."
             log.error("%s", text)
@@ -237,6 +238,8 @@ class Supervisor:
             case DialerReported(name=name, report=report):
                 for entry in report.events:
                     self.parts.history.add(entry)
+                    if entry.call is not None:
+                        self.parts.call_log.add(entry)
                 self._told(name, report.status)
             case LinkReported(status=status):
                 self._told(status.name, status)
@@ -257,7 +260,10 @@ class Supervisor:
                 self.stopped = True
 
     def _told(self, name: str, status: LinkStatus) -> None:
-        """Take over what a dialer or the watcher told of an uplink of ours."""
+        """Take over what a dialer or the watcher told of an uplink or a line of ours."""
+        if name in self.lines and status.name == name and status.kind == "dialin":
+            self._told_of_line(name, status)
+            return
         if name not in self.links or status.name != name:
             return
         if status.kind != self.links[name].kind:
@@ -273,11 +279,27 @@ class Supervisor:
         ):
             self.apply_soon()
 
+    def _guests(self) -> tuple[Guest, ...]:
+        """Who has dialed in, from where."""
+        return tuple(Guest(line.interface, line.peer) for line in lines.up(self.lines))
+
+    def _told_of_line(self, name: str, status: LinkStatus) -> None:
+        before = self._guests()
+        self.lines[name] = status
+        self.timers.clear(f"lost {name}")
+        waited = name in self._settling
+        self._settling.discard(name)
+        if waited or self._guests() != before:
+            self.apply_soon()
+
     def _give_up(self, name: str) -> None:
         """A dialer stayed away: its call is over."""
         self._settling.discard(name)
         if name in self.links:
             self._told(name, uplinks.lost(self.links[name], self.parts.clock.wall()))
+        elif name in self.lines:
+            lost = uplinks.lost(self.lines[name], self.parts.clock.wall())
+            self._told_of_line(name, lost)
 
     def _applied(self) -> tuple[Problem, ...]:
         """Choose the uplink, and apply; never raises."""
@@ -290,6 +312,7 @@ class Supervisor:
                 links=tuple(self.links.values()),
                 ports=self.ports,
                 password_set=self.parts.passwords.is_set,
+                guests=self._guests(),
             )
             return self.parts.applier.apply(self.config, facts)
         except Exception:

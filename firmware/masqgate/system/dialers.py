@@ -10,15 +10,14 @@ import contextlib
 import logging
 import socket
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
 from masqgate.contract import framing
 from masqgate.contract.codec import from_json, to_json
-from masqgate.contract.config import Modem
-from masqgate.contract.dialer import Command, DialerConfig, Report
+from masqgate.contract.config import Config
+from masqgate.contract.dialer import AnswerConfig, AnyConfig, Command, DialerConfig, Report
 from masqgate.contract.errors import MasqgateError
 from masqgate.contract.paths import Paths
 from masqgate.core.messages import DialerFound, DialerLost, DialerReported, Post
@@ -52,16 +51,13 @@ class Dialers:
         self._post = post
         self._lines: dict[str, Line] = {}
 
-    def configure(self, modems: Sequence[Modem], lan: str) -> None:
-        """Have a dialer for each of these modems and for no other; OSError if /run is full.
-
-        `lan` is the LAN's network, which no provider's address may lie in.
-        """
-        wanted = {modem.name: modem for modem in modems}
+    def configure(self, config: Config) -> None:
+        """Have a dialer for each modem and for nothing else; OSError if /run is full."""
+        wanted = told(config)
         for name in self._known() - set(wanted):
             self._remove(name)
         for name, modem in wanted.items():
-            changed = self._write(modem, lan)
+            changed = self._write(name, modem)
             line = self._lines.get(name)
             if line is None:
                 self._lines[name] = Line(name, self._paths, self._services, self._post)
@@ -107,15 +103,30 @@ class Dialers:
             with contextlib.suppress(OSError):
                 self._paths.dialer_socket(name).unlink()
 
-    def _write(self, modem: Modem, lan: str) -> bool:
+    def _write(self, name: str, config: AnyConfig) -> bool:
         """Write a dialer's configuration, secrets included; False if it is there already."""
-        path = self._paths.dialer_config(modem.name)
-        config = DialerConfig(modem=modem, interface=interface(modem.name), lan=lan)
+        path = self._paths.dialer_config(name)
         data = to_json(config, secrets=True)
         if _content(path) == data:
             return False
         atomic.write(path, data, 0o600)
         return True
+
+
+def told(config: Config) -> dict[str, AnyConfig]:
+    """What each dialer is told, by name: those that dial, and those that answer."""
+    lan = config.lan.interface
+    dialing: dict[str, AnyConfig] = {
+        modem.name: DialerConfig(
+            modem=modem, interface=interface(modem.name), lan=str(lan.network)
+        )
+        for modem in config.modems
+    }
+    answering = {
+        line.name: AnswerConfig(line=line, interface=interface(line.name), router=str(lan.ip))
+        for line in config.lines
+    }
+    return dialing | answering
 
 
 class Line:

@@ -14,6 +14,9 @@ from types import TracebackType
 from typing import Any
 
 from pyroute2 import IPRoute
+from pyroute2.netlink import NLM_F_DUMP, NLM_F_REQUEST
+from pyroute2.netlink.rtnl import RTM_GETNEIGH
+from pyroute2.netlink.rtnl.ndmsg import ndmsg
 
 from ..desired.facts import ROUTE_PROTOCOL
 from ..desired.network import (
@@ -21,6 +24,7 @@ from ..desired.network import (
     MAIN,
     Actual,
     AddAddress,
+    AddProxy,
     Address,
     AddRoute,
     AddRule,
@@ -29,7 +33,9 @@ from ..desired.network import (
     CreateSink,
     Network,
     PinAddress,
+    Proxy,
     RemoveAddress,
+    RemoveProxy,
     RemoveRoute,
     RemoveRule,
     Route,
@@ -49,6 +55,7 @@ _ARPHRD_ETHER = 1
 _SCOPE_LINK = 253
 _ONLINK = 4  # RTNH_F_ONLINK
 _NO_PREFIX_ROUTE = 0x200  # IFA_F_NOPREFIXROUTE
+_NTF_PROXY = 0x08
 _GROUPS = 0x1 | 0x10  # RTMGRP_LINK, RTMGRP_IPV4_IFADDR
 _ADDRESS_SET = "3"  # NET_ADDR_SET
 _PORT_KINDS = (None, "veth")  # real ports have no kind; veth is a container's port
@@ -102,6 +109,7 @@ class Kernel:
             routes=frozenset(self._routes(names)),
             sysctls=dict(_sysctls(wanted)),
             rules=frozenset(self._rules()),
+            proxies=frozenset(self._proxies(names, wanted.bridge)),
         )
 
     def change(self, change: Change) -> None:
@@ -126,6 +134,10 @@ class Kernel:
             self._route("replace" if isinstance(change, AddRoute) else "del", change.route)
         elif isinstance(change, AddRule | RemoveRule):
             self._rule("add" if isinstance(change, AddRule) else "del", change.rule)
+        elif isinstance(change, AddProxy | RemoveProxy):
+            verb = "add" if isinstance(change, AddProxy) else "del"
+            index = self._index(change.proxy.interface)
+            self._ipr.neigh(verb, dst=change.proxy.address, ifindex=index, flags=_NTF_PROXY)
         elif isinstance(change, SetSysctl):
             (PROC_SYS / change.sysctl.path).write_text(change.sysctl.value)
 
@@ -161,6 +173,15 @@ class Kernel:
                 message.get_attr("FRA_SRC") or "",
                 f"{target}/{message['dst_len']}" if target else "",
             )
+
+    def _proxies(self, names: dict[int, str], bridge: str) -> Iterator[Proxy]:
+        # pyroute2's own dump leaves the flag out, and the kernel then lists other neighbours.
+        question = ndmsg()
+        question["family"], question["flags"] = socket.AF_INET, _NTF_PROXY
+        kind, flags = RTM_GETNEIGH, NLM_F_REQUEST | NLM_F_DUMP
+        for message in self._ipr.nlm_request(question, msg_type=kind, msg_flags=flags):
+            if names.get(message["ifindex"]) == bridge:
+                yield Proxy(bridge, str(message.get_attr("NDA_DST")))
 
     def _address(self, verb: str, address: Address) -> None:
         interface = IPv4Interface(address.address)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, make_response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from masqgate.contract.errors import MasqgateError
-from masqgate.contract.status import Entry, LinkState, LinkStatus, Status
+from masqgate.contract.status import CallRecord, Entry, LinkState, LinkStatus, Status
 
 from ..errors import status_of
 from ..rates import Trend
@@ -14,6 +14,7 @@ from ..site import site
 
 blueprint = Blueprint("status", __name__)
 EVENTS = 8
+CALLS = 6
 ASLEEP = (LinkState.OFF, LinkState.IDLE, LinkState.NO_PORT)
 DIALABLE = (LinkState.OFF, LinkState.IDLE, LinkState.WAITING)
 
@@ -78,11 +79,18 @@ def _view() -> dict[str, object]:
         "asleep": ASLEEP,
         "fragment": is_fragment(),
         "events": _events() if session() else (),
+        "calls": _calls(status) if session() else (),
     }
 
 
 def _events() -> tuple[Entry, ...]:
     return tuple(reversed(site().quick.log(0, EVENTS)))
+
+
+def _calls(status: Status) -> tuple[CallRecord, ...]:
+    """The newest calls that were answered, newest first; none are asked for without a line."""
+    entries = site().quick.call_log(CALLS) if status.dialin else ()
+    return tuple(entry.call for entry in reversed(entries) if entry.call is not None)
 
 
 def in_order(status: Status) -> list[LinkStatus]:

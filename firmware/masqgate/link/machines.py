@@ -1,0 +1,33 @@
+"""The machine that a dialer's configuration asks for: one that dials, or one that answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..contract.dialer import AnswerConfig, AnyConfig
+from .answering import AnsweringMachine
+from .events import ConfigLoaded, Event, LineLoaded, ShutdownCalled
+from .machine import LinkMachine
+from .timings import Timings
+
+Machine = LinkMachine | AnsweringMachine
+
+
+def machine_for(
+    config: AnyConfig, timings: Timings, chance: Callable[[], float], pin_mark: str
+) -> Machine:
+    """Return a machine that has not begun yet."""
+    if isinstance(config, AnswerConfig):
+        return AnsweringMachine(config, timings)
+    return LinkMachine(config, timings, chance, pin_mark)
+
+
+def loaded(machine: Machine, config: AnyConfig) -> Event:
+    """Return the event that another configuration is.
+
+    A dialer that is to answer from now on, or the other way round, ends: its unit starts it anew.
+    """
+    if isinstance(config, AnswerConfig):
+        answers = isinstance(machine, AnsweringMachine)
+        return LineLoaded(config) if answers else ShutdownCalled()
+    return ConfigLoaded(config) if isinstance(machine, LinkMachine) else ShutdownCalled()
