@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -14,8 +15,18 @@ from masqgate.contract.errors import MasqgateError
 from masqgate.core import bootstate
 from masqgate.core.bundle import HEAD
 from masqgate.system import atomic, trial_notes
+from masqgate.system.installer import Installer
 
-from tests.unit.update_kit import Card, bundle, content, future_keys, keys, manifest, untouched
+from tests.unit.update_kit import (
+    BOARD,
+    Card,
+    bundle,
+    content,
+    future_keys,
+    keys,
+    manifest,
+    untouched,
+)
 
 
 @pytest.fixture
@@ -349,3 +360,58 @@ def test_development_keys_are_private_and_made_once(tmp_path: Path) -> None:
     assert made.key.parent.stat().st_mode & 0o777 == 0o700
     assert keys("theirs").keyring.read_bytes() != made.keyring.read_bytes()
     assert json.loads(manifest())["version"] == "0.2.0"
+
+
+# --- power cuts ---------------------------------------------------------------------------
+
+
+class Cut(BaseException):
+    """The plug is pulled."""
+
+
+class Wire:
+    """A bundle as it comes from a caller."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def recv(self, size: int) -> bytes:
+        head, self._data = self._data[:size], self._data[size:]
+        return head
+
+
+def started(state: bootstate.BootState) -> str:
+    """The slot that the boot script starts (image/board/boot.cmd)."""
+    for slot in (state.first, bootstate.other(state.first)):
+        if state.is_good(slot) or state.tries_of(slot):
+            return slot
+    return state.first
+
+
+@pytest.mark.parametrize("torn", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("number", range(6))
+def test_a_power_cut_at_any_write_leaves_a_system_that_is_whole(
+    card: Card, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, torn: float
+) -> None:
+    """The old one, or the new one with every byte of it; the configuration's copy is there."""
+    card.paths.config.write_text("version = 1\n")
+    installer = Installer(card.paths, card.slots, BOARD, "0.1.0", lambda *_: None)
+    data = bundle(tmp_path / "x").read_bytes()
+    writes, write = iter(range(1000)), os.pwrite
+
+    def pwrite(device: int, piece: bytes, offset: int) -> int:
+        if next(writes) == number:
+            write(device, bytes(piece)[: int(len(piece) * torn)], offset)
+            raise Cut
+        return write(device, piece, offset)
+
+    monkeypatch.setattr(os, "pwrite", pwrite)
+    with contextlib.suppress(Cut):
+        installer.install(Wire(data), False, True)
+    slot = started(card.state)
+    if slot == "b":
+        assert all(card.held("b")[at : at + len(piece)] == piece for at, piece in content())
+    assert untouched_running(card)
+    if (number, torn) != (3, 0.5):  # all that differs may be in the half that was written
+        assert slot == ("b" if number > 3 or (number == 3 and torn == 1.0) else "a")
+    assert card.paths.slot_config("a").read_text() == "version = 1\n"

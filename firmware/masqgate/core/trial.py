@@ -15,8 +15,8 @@ class Limits:
     Emulated and loaded boards are slow; an uplink may need several calls.
     """
 
-    basic_s: float = 600.0
-    uplink_s: float = 900.0
+    basic_s: float = 900.0
+    uplink_s: float = 1200.0
 
 
 @dataclass(frozen=True)
