@@ -8,7 +8,8 @@ import zlib
 from pathlib import Path
 
 import msgspec
-from masqgate.contract import document
+from masqgate.contract import backup, document
+from masqgate.contract.backup import Backup
 from masqgate.contract.calls import Flows, SelfTestRun, SelfTestStep
 from masqgate.contract.client import Client
 from masqgate.contract.errors import MasqgateError
@@ -203,6 +204,12 @@ class FakeRouter(Client):
             text = "No configuration waits to be confirmed."
             raise MasqgateError("nothing_to_confirm", text, "It may have been taken back already.")
         self.confirm_in_s = None
+
+    def backup(self, *, secrets: bool = True, password: str = "", client: str = "") -> str:
+        self._may("backup", client)
+        if secrets and password != self.password:
+            raise MasqgateError("wrong_password", "This is not the password.")
+        return backup.write(Backup(self.config, secrets=secrets))
 
     def log(self, after: int = 0, limit: int = 100) -> tuple[Entry, ...]:
         self._may("log")

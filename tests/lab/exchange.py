@@ -28,7 +28,7 @@ class Exchange:
         self._runner = runner
         self._world = world
         self._external = external.ExternalIsp(state, processes, world.internet)
-        self._plugged: list[Modem] = []
+        self._plugged: dict[str, Modem] = {}
         self._tun: IspTun | None = None
 
     def start(self) -> None:
@@ -58,11 +58,15 @@ class Exchange:
             number = NUMBERS[name]
             modem = Modem(SocketPort(path), self.network, number=number)
             self.network.add(number, modem)
-            self._plugged.append(modem)
+            self._plugged[name] = modem
             return modem
 
         self.modems[name] = ModemControl(self._runner, self._runner.call(make))
         return self.modems[name]
+
+    def unplug(self, name: str) -> None:
+        """Take a modem away; its port is free for another."""
+        self._runner.call(self._plugged.pop(name).close)
 
     def clear(self) -> None:
         """Everything behaves well from now on; calls that are up stay up."""
@@ -81,7 +85,7 @@ class Exchange:
         self._runner.call(self._close)
 
     def _close(self) -> None:
-        for modem in self._plugged:
+        for modem in self._plugged.values():
             modem.close()
         self._external.close()
         if self._tun is not None:

@@ -40,6 +40,8 @@ LAYERS: dict[str, tuple[set[str], set[str], set[str]]] = {
         {"contract", "core", "system"}, {"msgspec"}, {"os", "socket", "threading"},
     ),
     "trial": ({"contract", "core", "system"}, set(), {"time"}),
+    "provision": ({"contract", "system"}, set(), set()),
+    "uart": ({"contract", "system"}, set(), set()),
     "cli": ({"contract", "core", "system"}, {"msgspec"}, {"os", "time"}),
     "console": (
         {"contract", "core", "system"},

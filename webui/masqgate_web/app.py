@@ -11,7 +11,7 @@ from masqgate.contract.paths import Paths
 from masqgate.contract.update_client import UpdateClient
 
 from . import assets, errors, security, show
-from .pages import configuration, connections, help, log, login, status, update
+from .pages import backup, configuration, connections, help, log, login, status, update
 from .site import Site
 
 MAX_BODY = 256 * 1024  # bytes; a document of 64 KiB, three times as long in a form, fits
@@ -45,6 +45,6 @@ def create_app(
     assets.register(app)
     security.register(app)
     errors.register(app)
-    for page in (status, connections, configuration, log, help, login, update):
+    for page in (status, connections, configuration, backup, log, help, login, update):
         app.register_blueprint(page.blueprint)
     return app

@@ -57,6 +57,8 @@ VIEWS = {
             "upload",
             "back",
             "restart",
+            "download",
+            "restore",
         ),
         "show",
     ),
@@ -80,6 +82,11 @@ def register(app: Flask) -> None:
     app.before_request(_check_form)
     app.after_request(_seal)
     app.context_processor(_for_templates)
+
+
+def client_address() -> str:
+    """The caller's address; an IPv4 one stays one on a socket that takes both."""
+    return (request.remote_addr or "").removeprefix("::ffff:")
 
 
 def session() -> Session | None:

@@ -53,6 +53,7 @@ def parser() -> argparse.ArgumentParser:
     password = _group(commands, "password", "the administrator's password of the page")
     _verb(password, "reset", verbs.password_reset, "forget it; the page asks for a new one")
     _verb(password, "set", verbs.password_set, "set it (asks; does not echo)")
+    _backup_verbs(commands)
     _test_verb(commands)
     _update_verbs(_group(commands, "update", "install another version of the system"))
     _verb(commands, "version", verbs.version, "tell the version")
@@ -95,6 +96,15 @@ def _update_verbs(update: _Commands) -> None:
             "--allow-downgrade", action="store_true", help="take an older version all the same"
         )
     _verb(update, "back", updates.back, "start the other slot at the next restart")
+
+
+def _backup_verbs(commands: _Commands) -> None:
+    one = _verb(commands, "backup", verbs.backup, "write settings and password to a file")
+    one.add_argument("file", metavar="FILE", help="- for standard output")
+    one.add_argument("--without-secrets", action="store_true", help="leave passwords and PINs out")
+    one = _verb(commands, "restore", verbs.restore, "put a backup in force, or change nothing")
+    one.add_argument("file", metavar="FILE", help="a backup; - for standard input")
+    one.add_argument("--yes", action="store_true", help="do not ask")
 
 
 def _test_verb(commands: _Commands) -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable
 
 from masqgate import __version__
+from masqgate.contract.backup import LARGEST, read
 from masqgate.contract.client import Client
 from masqgate.contract.codec import to_json
 from masqgate.contract.document import parse
@@ -14,7 +15,7 @@ from masqgate.contract.errors import MasqgateError
 from masqgate.contract.status import Entry
 from masqgate.core import ladder, words
 
-from .asking import confirm, document, secret
+from .asking import confirm, document, secret, write_secret
 from .codes import GOOD, TEST_FAILED, UNREACHABLE, code_of
 
 FOLLOW_S = 1.0
@@ -148,6 +149,27 @@ def calls(client: Client, wanted: argparse.Namespace) -> int:
         print(to_json([entry.call for entry in entries]).decode())
     else:
         _print(words.call_lines(entries))
+    return GOOD
+
+
+def backup(client: Client, wanted: argparse.Namespace) -> int:
+    """Write a backup."""
+    text = client.backup(secrets=not wanted.without_secrets)
+    if wanted.file == "-":
+        print(text, end="")
+        return GOOD
+    write_secret(wanted.file, text)
+    print(f"The backup is in {wanted.file}.")
+    return GOOD
+
+
+def restore(client: Client, wanted: argparse.Namespace) -> int:
+    """Put a backup in force."""
+    text = document(wanted.file, LARGEST)
+    read(text)
+    confirm(wanted.yes, "Replace the configuration, and the password if the backup has one?")
+    client.restore(text)
+    print("The backup is in force and saved.")
     return GOOD
 
 

@@ -12,14 +12,18 @@ from masqgate.contract.config import Config
 from masqgate.contract.document import parse, render
 from masqgate.contract.errors import MasqgateError
 from masqgate.contract.paths import Paths
+from masqgate.contract.status import Entry
 from masqgate.core import ladder, lan, words
-from masqgate.system import offline
+from masqgate.system import offline, other_slot
 from masqgate.system.ladder import climb
 from masqgate.system.run import ToolError, run
+from masqgate.system.slots import Slots
 
 from .terminal import Terminal
+from .transfers import Transfers
 
 EVENTS = 15  # what fits a screen
+FOLLOW_S = 1.0  # between two looks for new events
 SUPERVISOR = "masqgate.service"
 _ENVIRONMENT = ("PATH", "TERM", "LANG", "TZ")
 
@@ -35,6 +39,7 @@ class Actions:
         self._terminal = terminal
         self._client = client
         self._paths = paths
+        self.transfers = Transfers(terminal, client, paths, self._confirm, self._or_offline)
 
     def connect(self) -> None:
         """Dial."""
@@ -64,6 +69,26 @@ class Actions:
         entries = self._client.log(limit=EVENTS)
         lines = [line for entry in entries for line in words.entry_lines(entry)]
         self._terminal.say(*lines[-20:])
+
+    def watch(self) -> None:
+        """List new events as they come."""
+        self._terminal.say("New events follow; Ctrl-C ends it.")
+        after = 0
+        for entry in self._client.log(limit=5):
+            after = entry.number
+            self._terminal.say(*words.entry_lines(entry))
+        while not self._terminal.interrupted(FOLLOW_S):
+            for entry in self._newer(after):
+                after = entry.number
+                self._terminal.say(*words.entry_lines(entry))
+        self._terminal.say("Ended.")
+
+    def other_slot(self) -> None:
+        """Have the other slot started next: the system before the last update."""
+        self._confirm("Start the system in the other slot at the next reboot?")
+        self._terminal.say(
+            other_slot.start_next(Slots.of_this_router(self._paths)), "Reboot (r) to start it."
+        )
 
     def lan_address(self) -> None:
         """Give the router another address on the LAN."""
@@ -126,6 +151,15 @@ class Actions:
         self._confirm("Reboot the router? Calls end.")
         self._systemctl("reboot")
         self._terminal.say("The router is going down.")
+
+    def _newer(self, after: int) -> tuple[Entry, ...]:
+        """Return new events; none while the supervisor restarts."""
+        try:
+            return self._client.log(after=after, limit=100)
+        except MasqgateError as error:
+            if not unreachable(error):
+                raise
+            return ()
 
     def _which(self) -> str:
         """Ask for the uplink, if more than one dials."""

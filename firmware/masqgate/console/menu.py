@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 
 from masqgate import __version__
@@ -12,18 +13,23 @@ from masqgate.contract.paths import Paths
 from masqgate.core import words
 
 from .actions import Actions, Declined, unreachable
+from .lock import Lock
 from .terminal import HungUp, Interrupted, Terminal
 
 PROMPT = "masqgate> "
 LOOK_S = 3.0  # between two looks at the state, and the longest that one takes
 PROBLEMS = 10  # of a refused configuration, that are shown
 
+RELOCK_S = 600.0  # without a key, where the console asks for a password
+
 HELP = (
     "  Enter  state              c  connect             d  disconnect",
-    "  l      log                t  self-test           a  set the LAN address",
-    "  p      reset password     v  previous settings   f  factory reset",
-    "  s      root shell         u  restart supervisor  r  reboot",
-    "  h      this help                                 Type a letter, then Enter.",
+    "  l      log                w  watch the log       t  self-test",
+    "  a      set LAN address    p  reset password      v  previous settings",
+    "  b      send a backup      i  receive a backup    n  receive an update",
+    "  f      factory reset      o  other slot          u  restart supervisor",
+    "  s      root shell         r  reboot              h  this help",
+    "  Type a letter, then Enter.",
 )
 
 log = logging.getLogger(__name__)
@@ -43,20 +49,29 @@ class Menu:
             "c": actions.connect,
             "d": actions.disconnect,
             "l": actions.log,
+            "w": actions.watch,
             "t": actions.test,
             "a": actions.lan_address,
             "p": actions.reset_password,
             "v": actions.previous,
+            "b": actions.transfers.send_backup,
+            "i": actions.transfers.receive_backup,
+            "n": actions.transfers.receive_update,
             "f": actions.factory,
+            "o": actions.other_slot,
             "s": actions.shell,
             "u": actions.restart,
             "r": actions.reboot,
         }
+        self._lock = Lock(terminal, paths)
+        self._last_key = time.monotonic()
         self._known = self._state()
 
     def run(self) -> None:
         """Go on until the terminal is gone."""
-        self._terminal.say("", f"Masqgate {__version__}: the router's console", *self._known)
+        self._terminal.say("", f"Masqgate {__version__}: the router's console")
+        self._lock.open()
+        self._terminal.say(*self._known)
         self._show_help()
         while True:
             try:
@@ -71,10 +86,23 @@ class Menu:
         self._terminal.prompt(PROMPT)
         try:
             while (line := self._terminal.read(LOOK_S)) is None:
+                if time.monotonic() - self._last_key > RELOCK_S and self._locked_again():
+                    break
                 self._tell_changes()
-            self._do(line.strip().lower())
+            else:
+                self._do(line.strip().lower())
         except Interrupted:
-            return
+            pass
+        self._last_key = time.monotonic()
+
+    def _locked_again(self) -> bool:
+        """Ask for the password again, if the console does; whether it did."""
+        self._last_key = time.monotonic()
+        if not self._lock.wanted:
+            return False
+        self._terminal.say("Nobody has typed anything for ten minutes.")
+        self._lock.open()
+        return True
 
     def _do(self, key: str) -> None:
         action = self._keys.get(key)

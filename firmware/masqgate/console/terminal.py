@@ -15,6 +15,8 @@ from masqgate.core.line import Key, LineEditor
 from masqgate.core.words import ascii_only
 
 ABANDONED_S = 120.0  # input that nobody goes on with is dropped
+LONGEST_SECRET = 128  # characters
+QUIET_S, SETTLED_S = 2.0, 60.0  # silence after which nobody sends any more; the longest wait
 
 
 class HungUp(Exception):
@@ -45,7 +47,7 @@ class Terminal:
         """Print a prompt, and what has been typed behind it so far."""
         if self._column:
             self._write("\n")
-        self._write(text + self._editor.text)
+        self._write(text + (self._editor.text if self._editor.echo else ""))
 
     def ask(self, question: str) -> str:
         """Ask for a line; Interrupted if it is declined, HungUp if the terminal is gone."""
@@ -53,6 +55,24 @@ class Terminal:
         while (line := self.read(ABANDONED_S)) is None:
             pass
         return line.strip()
+
+    def ask_secret(self, question: str) -> str:
+        """Ask for a line without an echo; '' if it is declined, HungUp if nobody is there."""
+        self._editor = LineEditor(echo=False, longest=LONGEST_SECRET)
+        try:
+            return self.ask(question)
+        except Interrupted:
+            return ""
+        finally:
+            self._editor = LineEditor()
+
+    def settle(self, text: str = "") -> None:
+        """Print something to a program at the other end, then ignore what it still sends."""
+        self._write(text)
+        end = time.monotonic() + SETTLED_S
+        while time.monotonic() < end and self._receive(QUIET_S):
+            self._pending.clear()
+        self._column = 0
 
     def read(self, wait_s: float) -> str | None:
         """Return a line; None if nothing has been typed for so long.
@@ -73,21 +93,32 @@ class Terminal:
             elif not self._editor.text:
                 return None
             elif time.monotonic() - quiet_since > ABANDONED_S:
-                self._editor = LineEditor()
+                self._editor.text = ""
                 self._write("\n")
                 return None
 
-    def interrupted(self) -> bool:
-        """Whether Ctrl-C was typed, without waiting; anything else waits for its turn."""
-        self._receive(0.0)
+    def interrupted(self, wait_s: float = 0.0) -> bool:
+        """Whether Ctrl-C is typed within this time; anything else waits for its turn."""
+        self._receive(wait_s)
         if 3 not in self._pending:
             return False
         self._pending.clear()
         return True
 
-    def run(self, command: Sequence[str], environment: dict[str, str], folder: str) -> int:
-        """Lend the terminal to a program; return its exit code, 127 if it cannot be run."""
-        self._give_back()
+    def run(
+        self,
+        command: Sequence[str],
+        environment: dict[str, str],
+        folder: str,
+        *,
+        raw: bool = False,
+    ) -> int:
+        """Lend the terminal to a program; return its exit code, 127 if it cannot be run.
+
+        With `raw`, bytes go through as they are, without an echo, from the first one on.
+        """
+        if not raw:
+            self._give_back()
         try:
             return subprocess.run(command, cwd=folder, env=environment, check=False).returncode
         except OSError:

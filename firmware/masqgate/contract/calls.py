@@ -119,6 +119,18 @@ class NewPassword(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     client: str = ""
 
 
+class BackupOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A backup, with secrets or without.
+
+    The page gets secrets only for the administrator's password; root needs none. `client` is
+    the caller's address, for the record.
+    """
+
+    secrets: bool = True
+    password: str = ""
+    client: str = ""
+
+
 A = TypeVar("A")
 R = TypeVar("R")
 
@@ -146,6 +158,8 @@ LOG = Call("log", LogQuery, Log)
 CALL_LOG = Call("call_log", LogQuery, Log)
 FLOWS = Call("flows", Nothing, Flows)
 SELF_TEST = Call("self_test", SelfTestOrder, SelfTestRun)
+BACKUP = Call("backup", BackupOrder, Document)
+RESTORE = Call("restore", Document, Nothing, web=False)
 PASSWORD_CHECK = Call("password_check", Password, Nothing)
 PASSWORD_SET = Call("password_set", NewPassword, Nothing)
 PASSWORD_RESET = Call("password_reset", Nothing, Nothing, web=False)
@@ -155,6 +169,6 @@ CALLS: dict[str, Call[Any, Any]] = {
     for call in (
         STATUS, CONNECT, DISCONNECT, CONFIG_SHOW, CONFIG_CHECK, CONFIG_APPLY, CONFIG_CONFIRM,
         CONFIG_PREVIOUS, CONFIG_FACTORY, LOG, FLOWS, SELF_TEST, PASSWORD_CHECK, PASSWORD_SET,
-        PASSWORD_RESET, CALL_LOG,
+        PASSWORD_RESET, CALL_LOG, BACKUP, RESTORE,
     )
 }  # fmt: skip

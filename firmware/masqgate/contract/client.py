@@ -87,6 +87,14 @@ class Client:
         """Begin a self-test unless one is running, or look how far it is (a minute or two)."""
         return self._call(calls.SELF_TEST, calls.SelfTestOrder(begin))
 
+    def backup(self, *, secrets: bool = True, password: str = "", client: str = "") -> str:
+        """A backup's text; with secrets, the page has to give the administrator's password."""
+        return self._call(calls.BACKUP, calls.BackupOrder(secrets, password, client)).text
+
+    def restore(self, text: str) -> None:
+        """Put a backup's configuration in force, and its password; no change if it is bad."""
+        self._call(calls.RESTORE, calls.Document(text))
+
     def password_check(self, password: str, client: str = "") -> None:
         """MasqgateError unless this is the administrator's password."""
         self._call(calls.PASSWORD_CHECK, calls.Password(password, client))

@@ -69,6 +69,13 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     bytes_per_day: Annotated[int, Meta(ge=0, le=1_000_000_000)] = 0  # 0: as many as it takes
 
 
+class Console(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The serial console."""
+
+    password: bool = False  # whether the menu asks for the administrator's password
+    window_s: Annotated[int, Meta(ge=0, le=60)] = 5  # on the modem's UART, at boot; 0: none
+
+
 class Modem(
     msgspec.Struct,
     frozen=True,
@@ -163,6 +170,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     version: Literal[1] = VERSION
     system: System = System()
     lan: Lan = Lan()
+    console: Console = Console()
     uplink: Annotated[tuple[Uplink, ...], Meta(max_length=MOST_UPLINKS)] = ()
     dialin: Annotated[tuple[DialIn, ...], Meta(max_length=MOST_LINES)] = ()
 

@@ -18,6 +18,7 @@ from .config import (
     VERSION,
     Caller,
     Config,
+    Console,
     DialIn,
     Ethernet,
     Lan,
@@ -30,25 +31,33 @@ from .secret import HIDDEN
 from .wording import sentence
 
 MAX_DOCUMENT = 64 * 1024
+# More than TOMLDecodeError: numbers of thousands of digits, lists in lists in lists.
+_NOT_TOML = (ValueError, OverflowError, RecursionError)
 _KINDS: dict[str, type[msgspec.Struct]] = {"modem": Modem, "ethernet": Ethernet}
 
 
 def parse(text: str) -> Config:
     """Read a document; InvalidConfig with every problem in it if it is not a good one."""
-    if len(text.encode("utf-8", "replace")) > MAX_DOCUMENT:
-        hint = f"At most {MAX_DOCUMENT // 1024} KiB are taken."
+    return from_plain(load(text))
+
+
+def load(text: str, limit: int = MAX_DOCUMENT) -> dict[str, Any]:
+    """Read TOML of at most `limit` bytes; InvalidConfig if it is none."""
+    if len(text.encode("utf-8", "replace")) > limit:
+        hint = f"At most {limit // 1024} KiB are taken."
         raise InvalidConfig((Problem("", "too_large", "The document is too large.", hint),))
     try:
-        return from_plain(tomllib.loads(text))
-    except (ValueError, OverflowError, RecursionError) as error:
-        # More than TOMLDecodeError: numbers of thousands of digits, lists in lists in lists.
-        problem = Problem("", "not_toml", f"The document is not TOML: {error}.")
-        raise InvalidConfig((problem,)) from None
+        return tomllib.loads(text)
+    except _NOT_TOML as error:
+        raise _not_toml(error) from None
 
 
 def from_plain(plain: dict[str, Any]) -> Config:
     """Turn a parsed document into a Config; InvalidConfig with every problem otherwise."""
-    problems = _shape(plain)
+    try:
+        problems = _shape(plain)
+    except _NOT_TOML as error:
+        raise _not_toml(error) from None
     if problems:
         raise InvalidConfig(tuple(problems))
     config = convert(plain, Config)
@@ -103,6 +112,10 @@ def _keep_callers(new: Config, stored: Config, problems: list[Problem]) -> Itera
         yield msgspec.structs.replace(line, caller=tuple(callers))
 
 
+def _not_toml(error: Exception) -> InvalidConfig:
+    return InvalidConfig((Problem("", "not_toml", f"The document is not TOML: {error}."),))
+
+
 def _no_stored_secret(path: str, name: str) -> Problem:
     text = f"'{HIDDEN}' stands for a stored secret, but none is stored for '{name}'."
     return Problem(path, "no_stored_secret", text, "Write the secret itself.")
@@ -115,7 +128,7 @@ def _shape(plain: dict[str, Any]) -> list[Problem]:
         text = f"Version {version!r} of the document is not known."
         return [Problem("version", "unknown_version", text, f"This router knows {VERSION}.")]
     problems = _unknown("", plain, Config)
-    for name, kind in (("system", System), ("lan", Lan)):
+    for name, kind in (("system", System), ("lan", Lan), ("console", Console)):
         if name in plain:
             problems += _table(name, plain[name], kind)
     problems += _list("uplink", plain.get("uplink", []), MOST_UPLINKS, _uplink)

@@ -58,6 +58,30 @@ class Paths:
         return self.data / "config" / "reset"
 
     @property
+    def provisioned(self) -> Path:
+        """A mark of the card's `masqgate.toml` that was taken in last."""
+        return self.data / "config" / "provisioned"
+
+    @property
+    def provision_warnings(self) -> Path:
+        """What was wrong with the card's `masqgate.toml` at this start."""
+        return self.run / "provision.json"
+
+    def lent(self, tty: str) -> Path:
+        """A note that a serial port is the console's at this start, and why."""
+        return self.run / "lent" / tty
+
+    @property
+    def transfer(self) -> Path:
+        """Where the console puts a file that goes out or comes in over its line."""
+        return self.run / "transfer"
+
+    @property
+    def update_staging(self) -> Path:
+        """Where the console puts an update that comes in over its line."""
+        return self.data / "received"
+
+    @property
     def events(self) -> Path:
         """The event history, one JSON object a line."""
         return self.data / "log" / "events.jsonl"

@@ -21,6 +21,7 @@ class LineEditor:
 
     echo: bool = True
     text: str = ""
+    longest: int = LONGEST
     _escape: str = field(default="", repr=False)  # the escape sequence that is being skipped
     _after_return: bool = field(default=False, repr=False)
 
@@ -45,7 +46,7 @@ class LineEditor:
                 return self._erase(1), None
             case "\x15":
                 return self._erase(len(self.text)), None
-            case _ if " " <= char <= "~" and len(self.text) < LONGEST:
+            case _ if " " <= char <= "~" and len(self.text) < self.longest:
                 self.text += char
                 return (char if self.echo else ""), None
         return "", None

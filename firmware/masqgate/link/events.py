@@ -41,7 +41,9 @@ class PortOpened:
 class PortFailed:
     """The port could not be opened."""
 
-    problem: Literal["missing", "busy", "broken", "console"]
+    problem: Literal[
+        "missing", "busy", "broken", "console", "lent_window", "lent_jumper", "lent_file"
+    ]
     detail: str = ""
 
 

@@ -114,7 +114,8 @@ class Plumbing(ABC):
     def _no_port(self, event: PortFailed) -> None:
         codes = {
             "missing": "port_missing", "busy": "port_locked", "broken": "port_broken",
-            "console": "port_console",
+            "console": "port_console", "lent_window": "port_lent_window",
+            "lent_jumper": "port_lent_jumper", "lent_file": "port_lent_file",
         }  # fmt: skip
         self._lack_port(codes[event.problem], event.detail)
 

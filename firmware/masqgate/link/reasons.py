@@ -24,6 +24,7 @@ class Failure:
 _CABLE = "Check the modem's power and cable, and the port's speed and flow control."
 _PROVIDER = "If it stays so, ask the provider."
 _LOGIN = "Check user and password of this uplink."
+_RESTART = "Restart the router to dial by this port again."
 _SELF = "The router tries again by itself."
 
 FAILURES: dict[str, Failure] = {
@@ -34,6 +35,16 @@ FAILURES: dict[str, Failure] = {
     "port_broken": Failure("the port does not work{detail}", "Is it a serial port?"),
     "port_console": Failure(
         "the port {detail} is the router's own console", "Choose another port."
+    ),
+    "port_lent_window": Failure(
+        "the port {detail} became the console when a key was pressed at the start", _RESTART
+    ),
+    "port_lent_jumper": Failure(
+        "the port {detail} is the console: pins 17 and 18 are joined", f"Part them. {_RESTART}"
+    ),
+    "port_lent_file": Failure(
+        "the port {detail} is the console: console.txt lies on the card",
+        f"Remove the file. {_RESTART}",
     ),
     "port_stuck": Failure("the port did not open in time", "Unplug the modem, plug it in again."),
     # The modem
@@ -114,6 +125,18 @@ _STATES: dict[str, tuple[str, str]] = {
     "port_locked": ("The port {detail} is in use.", "End the program that uses it."),
     "port_broken": ("The port {detail} does not open.", "Is it a serial port?"),
     "port_console": ("The port {detail} is the router's own console.", "Choose another port."),
+    "port_lent_window": (
+        "The port {detail} became the console when a key was pressed at the start.",
+        _RESTART,
+    ),
+    "port_lent_jumper": (
+        "The port {detail} is the console: pins 17 and 18 are joined.",
+        f"Part them. {_RESTART}",
+    ),
+    "port_lent_file": (
+        "The port {detail} is the console: console.txt lies on the card.",
+        f"Remove the file. {_RESTART}",
+    ),
     "port_stuck": ("The port {detail} does not open in time.", "Plug the modem in anew."),
     "opening": ("Opening the port {detail}.", ""),
     "preparing": ("Preparing the modem.", ""),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from masqgate.contract import calls
 from masqgate.contract.calls import (
+    BackupOrder,
     Call,
     Document,
     Flows,
@@ -24,6 +25,7 @@ from masqgate.contract.status import Flow, Status
 from masqgate.core import uplinks
 from masqgate.core.messages import CallMade
 
+from . import backups
 from .overview import overview
 
 if TYPE_CHECKING:
@@ -58,6 +60,8 @@ class Calls:
             calls.FLOWS.name: self._list_flows,
             calls.SELF_TEST.name: self._self_test,
             calls.PASSWORD_RESET.name: self._password_reset,
+            calls.BACKUP.name: self._backup,
+            calls.RESTORE.name: self._restore,
         }
 
     def make(self, made: CallMade) -> Any:
@@ -130,6 +134,13 @@ class Calls:
 
     def _self_test(self, order: SelfTestOrder) -> SelfTestRun:
         return self._supervisor.parts.self_test.look(order, lambda: overview(self._supervisor))
+
+    def _backup(self, order: BackupOrder) -> Document:
+        return backups.make(self._supervisor, order)
+
+    def _restore(self, document: Document) -> Nothing:
+        backups.restore(self._supervisor, document.text)
+        return Nothing()
 
     def _password_reset(self, _: Nothing) -> Nothing:
         self._supervisor.parts.passwords.reset()

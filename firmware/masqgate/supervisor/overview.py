@@ -70,6 +70,7 @@ def _warnings(supervisor: Supervisor) -> list[Reason]:
     parts = supervisor.parts
     found: list[Reason | None] = [
         *supervisor.config_warnings,
+        *supervisor.card_warnings,
         *parts.store.health(),
         parts.history.warning,
         parts.passwords.warning,

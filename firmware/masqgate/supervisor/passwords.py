@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
-from masqgate.contract.calls import PASSWORD_SET, NewPassword, Nothing
+from masqgate.contract.calls import BACKUP, PASSWORD_SET, NewPassword, Nothing
 from masqgate.contract.errors import MasqgateError
 from masqgate.contract.status import Reason
 from masqgate.core import lockout, passwords
@@ -53,11 +53,17 @@ class Passwords:
         self._lockout = lockouts.read()
         self.record: Record = lambda code, text, level: None
         self.changed: Callable[[], None] = lambda: None
+        self.granted: Callable[[CallMade], Any] = lambda made: Nothing()
 
     @property
     def is_set(self) -> bool:
         """Whether there is a password; one that cannot be read counts."""
         return bool(self._line) or self._unreadable
+
+    @property
+    def stored(self) -> str:
+        """The line that is stored, for a backup; '' if there is none."""
+        return self._line
 
     @property
     def generation(self) -> int:
@@ -78,7 +84,7 @@ class Passwords:
         return Reason("password_unreadable", text, "Reset it on the console.")
 
     def take(self, made: CallMade) -> None:
-        """Let a call for `password_check` or `password_set` wait for its turn."""
+        """Let a call that a password is checked or made for wait for its turn."""
         if len(self._waiting) >= WAITING:
             text = "Too many passwords are waiting to be checked."
             made.answer(MasqgateError("busy", text, "Try again in a moment."))
@@ -92,6 +98,13 @@ class Passwords:
         self._line, self._unreadable = "", False
         self._count(Lockout())
         self.record("password_reset", "The administrator's password was reset.", "warning")
+        self.changed()
+
+    def restore(self, line: str) -> None:
+        """Store a line of a backup; MasqgateError, and no change, if that fails."""
+        self._keep(line)
+        text = "The administrator's password is that of a backup."
+        self.record("password_restored", text, "warning")
         self.changed()
 
     def handle(self, message: PasswordChecked | PasswordHashed | HashingFailed) -> None:
@@ -179,27 +192,33 @@ class Passwords:
         if made.call is PASSWORD_SET:
             self._hash(made.arguments.password)
             return
+        if made.call is BACKUP:
+            self._finish(self.granted(made))
+            return
         self.record("login", f"The administrator logged in{_by(made)}.", "info")
         self._finish(Nothing())
 
     def _store(self, made: CallMade, line: str) -> None:
-        self._file.write(line)
-        self._line, self._unreadable = line, False
-        self._count(Lockout())
+        self._keep(line)
         self.record("password_set", f"The administrator's password was set{_by(made)}.", "info")
         self.changed()
         self._finish(Nothing())
+
+    def _keep(self, line: str) -> None:
+        self._file.write(line)
+        self._line, self._unreadable = line, False
+        self._count(Lockout())
 
     def _count(self, state: Lockout) -> None:
         if state != self._lockout:
             self._lockout = state
             self._lockouts.write(state)
 
-    def _finish(self, answer: Nothing | MasqgateError) -> None:
+    def _finish(self, answer: Any) -> None:
         self._finish_quietly(answer)
         self._next()
 
-    def _finish_quietly(self, answer: Nothing | MasqgateError) -> None:
+    def _finish_quietly(self, answer: Any) -> None:
         made, self._current = self._current, None
         if made is not None:
             made.answer(answer)

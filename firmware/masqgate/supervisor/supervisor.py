@@ -9,7 +9,7 @@ import logging
 import queue
 from typing import Literal
 
-from masqgate.contract.calls import PASSWORD_CHECK, PASSWORD_SET
+from masqgate.contract.calls import BACKUP, PASSWORD_CHECK, PASSWORD_SET
 from masqgate.contract.config import Config
 from masqgate.contract.errors import Problem
 from masqgate.contract.status import Entry, LinkStatus, Reason
@@ -63,6 +63,7 @@ class Supervisor:
         self.firewall: Literal["open", "closed", "failed"] = "closed"
         self.problems: tuple[Problem, ...] = ()
         self.config_warnings: tuple[Reason, ...] = ()
+        self.card_warnings: tuple[Reason, ...] = ()
         self._told_problems: list[Problem] = []
         self.stopped = False
         self.timers = Timers()
@@ -75,6 +76,7 @@ class Supervisor:
         self.demand = Demand(self)
         parts.passwords.record = lambda code, text, level: self.record("system", code, text, level)
         parts.passwords.changed = self.apply_soon
+        parts.passwords.granted = self.calls.make
 
     @property
     def active(self) -> str:
@@ -90,6 +92,7 @@ class Supervisor:
             self.record("config", "config_taken_back", text, "warning")
         loaded = self.parts.store.load()
         self.config, self.config_warnings = loaded.config, loaded.warnings
+        self.card_warnings = self.parts.store.card_warnings()
         for warning in loaded.warnings:
             log.error("%s", warning.text)
             self.record("config", warning.code, warning.text, "error")
@@ -229,7 +232,7 @@ class Supervisor:
 
     def _handle(self, message: Message) -> None:
         match message:
-            case CallMade(call=call) if call in (PASSWORD_CHECK, PASSWORD_SET):
+            case CallMade() if _asks_for_password(message):
                 self.parts.passwords.take(message)
             case CallMade():
                 message.answer(self.calls.make(message))
@@ -334,3 +337,10 @@ class Supervisor:
 
     def _now(self) -> float:
         return self.parts.clock.monotonic()
+
+
+def _asks_for_password(made: CallMade) -> bool:
+    """Whether a password is checked or made first: it takes a while, in a thread of its own."""
+    if made.call is BACKUP:
+        return bool(made.arguments.secrets) and not made.peer.root
+    return made.call in (PASSWORD_CHECK, PASSWORD_SET)

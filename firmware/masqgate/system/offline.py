@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import logging
 
+from masqgate import __version__
+from masqgate.contract import backup
+from masqgate.contract.backup import Backup
 from masqgate.contract.config import Config
+from masqgate.contract.document import keep_secrets
 from masqgate.contract.errors import MasqgateError
 from masqgate.contract.paths import Paths
 
 from . import atomic
-from .password import PasswordFile
+from .password import PasswordFile, matches
 from .store import Store, not_saved
 
 log = logging.getLogger(__name__)
@@ -29,6 +33,41 @@ def save(paths: Paths, new: Config) -> None:
 def previous(paths: Paths) -> None:
     """Make the previous configuration the saved one; MasqgateError if that fails."""
     save(paths, Store(paths).previous())
+
+
+def backup_text(paths: Paths) -> str:
+    """Return a backup with secrets of the files; MasqgateError if they can't be read."""
+    made = Backup(
+        config(paths),
+        secrets=True,
+        password=PasswordFile(paths.password).read(),
+        made_by=__version__,
+    )
+    return backup.write(made)
+
+
+def restore(paths: Paths, text: str) -> None:
+    """Make a backup the saved configuration and password; MasqgateError if that fails."""
+    found = backup.read(text)
+    save(paths, keep_secrets(found.config, config(paths)))
+    if found.password:
+        PasswordFile(paths.password).write(found.password)
+
+
+def console_password(paths: Paths) -> bool:
+    """Whether the console's menu is to ask for the password: it is configured, and set."""
+    try:
+        return config(paths).console.password and bool(PasswordFile(paths.password).read())
+    except OSError:
+        return True  # there is one, but the card does not give it
+
+
+def password_is(paths: Paths, typed: str) -> bool:
+    """Whether this is the administrator's password (takes a few tenths of a second)."""
+    try:
+        return matches(typed, PasswordFile(paths.password).read())
+    except OSError:
+        return False
 
 
 def reset_password(paths: Paths) -> None:

@@ -31,6 +31,7 @@ FORMER_S = 5.0  # how long the port's former user may take to let go
 CARRIER_S = 0.5  # DCD may come a little after CONNECT
 READ_SIZE = 4096
 
+LentWhy = Literal["lent_window", "lent_jumper", "lent_file"]
 Request = tuple[Literal["write", "drop", "lend"], bytes]
 log = logging.getLogger("masqgate.dialer")
 
@@ -41,16 +42,29 @@ class PortRule:
 
     devices: re.Pattern[str] = re.compile(r"/dev/tty(AMA|USB|ACM|S)[0-9]+")
     consoles: Path = Path("/sys/class/tty/console/active")  # their names, with spaces between
+    lent: Path = Path("/run/masqgate/lent")  # ports that are the console at this start
 
     def refusal(self, device: str) -> PortFailed | None:
         """Return why a device that is there, by its real path, is not opened."""
         if not self.devices.fullmatch(device):
             return PortFailed("broken", f"{device} is no serial port")
+        if why := self._lent(Path(device).name):
+            return PortFailed(why)
         try:
             names = self.consoles.read_text("ascii", "replace").split()
         except OSError:
             return None
         return PortFailed("console") if Path(device).name in names else None
+
+    def _lent(self, name: str) -> LentWhy | None:
+        """Return why a port is the console's; a note that can't be read counts."""
+        try:
+            why = (self.lent / name).read_text("ascii", "replace")
+        except FileNotFoundError:
+            return None
+        except OSError:
+            return "lent_window"
+        return {"file": "lent_file", "jumper": "lent_jumper"}.get(why, "lent_window")  # type: ignore[return-value]
 
 
 PORT_RULE = PortRule()

@@ -40,6 +40,10 @@ class Systemd:
         """Start a unit that may run already; whether it worked."""
         return self._systemctl("start", unit)
 
+    def start_later(self, unit: str) -> bool:
+        """Have a unit started, without waiting for it; whether that was taken."""
+        return self._systemctl("start", "--no-block", unit)
+
     def stop(self, unit: str) -> bool:
         """Stop a unit that may be stopped already; whether it worked."""
         return self._systemctl("stop", unit)

@@ -9,6 +9,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
+from masqgate.contract.codec import from_json
 from masqgate.contract.config import Config
 from masqgate.contract.document import MAX_DOCUMENT, parse, render
 from masqgate.contract.errors import InvalidConfig, MasqgateError
@@ -155,6 +158,13 @@ class Store:
             StagedConfig(tuple(files), last).discard()
             raise not_saved(error) from error
         return StagedConfig(tuple(files), last)
+
+    def card_warnings(self) -> tuple[Reason, ...]:
+        """Return what was wrong with the card's `masqgate.toml` at this start."""
+        try:
+            return from_json(self._paths.provision_warnings.read_bytes(), tuple[Reason, ...])
+        except (OSError, msgspec.MsgspecError):
+            return ()
 
     def forget_previous(self) -> None:
         """Erase earlier configurations (they may hold secrets); MasqgateError on failure."""

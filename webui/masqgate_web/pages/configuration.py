@@ -46,12 +46,12 @@ def apply_form() -> ResponseReturnValue:
     try:
         config = _in_force()
         wanted = toml.from_plain(forms.document(config, typed))
-        return _apply(toml.render(wanted, secrets=True), "configuration.show")
+        return apply(toml.render(wanted, secrets=True), "configuration.show")
     except MasqgateError as error:
         if config is None:
             raise
         values = forms.fields(config, typed.get("modem", "")) | {"lan.dhcp": ""} | typed
-        return _form(config, values, error), _code(error)
+        return _form(config, values, error), code_of(error)
 
 
 @blueprint.get("/configuration/document")
@@ -78,9 +78,9 @@ def save_document() -> ResponseReturnValue:
             base = present
             raise CHANGED
         trial = TRIAL_S if request.form.get("action") == "try" else 0
-        return _apply(text, "configuration.document", trial)
+        return apply(text, "configuration.document", trial)
     except MasqgateError as error:
-        return _editor(text, base, error), _code(error)
+        return _editor(text, base, error), code_of(error)
 
 
 @blueprint.post("/configuration/move")
@@ -110,7 +110,7 @@ def confirm() -> ResponseReturnValue:
     return go(url_for("status.show"))
 
 
-def _apply(text: str, back: str, trial_s: int = 0) -> ResponseReturnValue:
+def apply(text: str, back: str, trial_s: int = 0) -> ResponseReturnValue:
     """Apply a document, or ask first if the router's address would change."""
     before, after = _in_force().lan, toml.parse(text).lan
     if before.address == after.address:
@@ -166,5 +166,6 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _code(error: MasqgateError) -> int:
+def code_of(error: MasqgateError) -> int:
+    """The HTTP status of a document that was refused."""
     return 422 if isinstance(error, InvalidConfig) or error.problems else status_of(error)

@@ -8,12 +8,12 @@ from masqgate.contract.errors import MasqgateError
 
 from ..errors import status_of
 from ..passwords import SHORTEST, refusal, weakness
-from ..security import end_session, go, login_needed, session, start_session, tell
+from ..security import client_address, end_session, go, login_needed, session, start_session, tell
 from ..site import site
 
 blueprint = Blueprint("login", __name__)
 AFTERWARDS = ("status.show", "connections.show", "configuration.show", "configuration.document",
-              "log.show", "help.show", "update.show", "login.change")  # fmt: skip
+              "backup.show", "log.show", "help.show", "update.show", "login.change")  # fmt: skip
 MAX_DRAFT = 256 * 1024  # characters; no more than a request can hold
 
 
@@ -33,7 +33,7 @@ def enter() -> ResponseReturnValue:
     wanted = request.form.get("next", "")
     draft = request.form.get("draft", "")[:MAX_DRAFT]
     try:
-        site().router.password_check(request.form.get("password", ""), _client())
+        site().router.password_check(request.form.get("password", ""), client_address())
     except MasqgateError as error:
         code = 403 if status_of(error) != 503 else 503
         return render_template("login.html", next=wanted, error=error, draft=draft), code
@@ -91,7 +91,7 @@ def _set(old: str) -> ResponseReturnValue:
         error = MasqgateError("weak", f"This password is easy to guess. {weak}", hint)
         return _password_form(error), 422
     try:
-        site().router.password_set(password, old, _client())
+        site().router.password_set(password, old, client_address())
     except MasqgateError as error:
         return _password_form(error), status_of(error)
     site().sessions.clear()
@@ -108,8 +108,3 @@ def _password_form(error: MasqgateError | None) -> str:
 
 def _afterwards(wanted: str) -> str:
     return url_for(wanted if wanted in AFTERWARDS else "status.show")
-
-
-def _client() -> str:
-    """The caller's address; an IPv4 one stays one on a socket that takes both."""
-    return (request.remote_addr or "").removeprefix("::ffff:")
