@@ -175,7 +175,7 @@ def _as_page(router: Router, ask: Callable[[Client], object]) -> str:
     patch = pytest.MonkeyPatch()
     try:
         patch.setattr(router._server, "_web_uid", os.geteuid())
-        patch.setattr("masqgate.system.server._peer", lambda sock: Peer(1, os.geteuid(), False))
+        patch.setattr("masqgate.system.server.peer_of", lambda sock: Peer(1, os.geteuid(), False))
         ask(router.client)
     except MasqgateError as error:
         return error.code
