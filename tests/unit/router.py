@@ -79,12 +79,16 @@ class FakeClock(Clock):
     def __init__(self) -> None:
         self.added_s = 0.0
         self.jump_s = 0.0
+        self.is_known = False
 
     def monotonic(self) -> float:
         return super().monotonic() + self.added_s
 
     def wall(self) -> float:
         return super().wall() + self.jump_s
+
+    def known(self) -> bool:
+        return self.is_known
 
 
 class FakeApplier:
@@ -203,6 +207,7 @@ class FakeDialer:
     def __init__(self, paths: Paths, name: str, status: LinkStatus) -> None:
         self.status = status
         self.commands: list[str] = []
+        self.told: list[Command] = []
         self.configs: list[AnyConfig] = []
         self._paths, self._name = paths, name
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -245,7 +250,9 @@ class FakeDialer:
     def _listen(self, sock: socket.socket) -> None:
         with contextlib.suppress(OSError, framing.FramingError):
             while data := framing.receive(sock):
-                verb = from_json(data, Command).verb
+                command = from_json(data, Command)
+                verb = command.verb
+                self.told.append(command)
                 if verb == "reload":
                     file = self._paths.dialer_config(self._name)
                     self.configs.append(from_json(file.read_bytes(), AnyConfig))

@@ -40,6 +40,7 @@ class System(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     hostname: Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")] = "masqgate"
     reboot_after_minutes: Annotated[int, Meta(ge=0, le=10_080)] = 0  # without an uplink; 0: never
+    timezone: Text = "UTC"  # of time windows: Europe/Vienna
 
 
 class Lan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -106,6 +107,7 @@ class Modem(
     probe: Probe = Probe()
     idle_minutes: Minutes = 5  # mode demand: hang up after so long without traffic; 0: never
     idle_hold: dict[Traffic, Minutes] = {}  # the same for one kind of traffic
+    windows: Annotated[tuple[Text, ...], Meta(max_length=32)] = ()  # when it dials by itself
     ignore: Annotated[tuple[Text, ...], Meta(max_length=64)] = CHATTER  # does not make it dial
 
 

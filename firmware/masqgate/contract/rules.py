@@ -11,6 +11,8 @@ from .config import Config, DialIn, Ethernet, Lan, Modem, Probe, System
 from .errors import Problem
 from .secret import Secret
 from .traffic import kind
+from .windows import window
+from .zones import rule
 
 PRIVATE = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
 _NUMBER = re.compile(r"[0-9A-Da-d*#+,!@W;TPtp -]+")  # V.250, section 6.3.1
@@ -51,6 +53,9 @@ def _system(system: System) -> Iterator[Problem]:
         text = f"{system.reboot_after_minutes} min are too short: a call may take as long."
         hint = f"At least {SHORTEST_REBOOT_MIN}, or 0 for never."
         yield Problem("system.reboot_after_minutes", "too_short", text, hint)
+    if rule(system.timezone) is None:
+        text = f"There is no time zone '{system.timezone}'."
+        yield Problem("system.timezone", "bad_zone", text, "For example Europe/Vienna, or UTC.")
 
 
 def _lan(lan: Lan) -> Iterator[Problem]:
@@ -124,6 +129,12 @@ def _modem(path: str, modem: Modem) -> Iterator[Problem]:
         except ValueError as error:
             hint = "For example udp/123, tcp/137-139, icmp, or a protocol's number."
             yield Problem(f"{path}.ignore[{index}]", "bad_traffic", str(error), hint)
+    for index, text in enumerate(modem.windows):
+        try:
+            window(text)
+        except ValueError as error:
+            hint = "For example mon-fri 07:00-19:00, or daily 22:00-06:00."
+            yield Problem(f"{path}.windows[{index}]", "bad_window", str(error), hint)
     if modem.apn and not _APN.fullmatch(modem.apn):
         text = f"'{modem.apn}' is not an access point name."
         yield Problem(f"{path}.apn", "bad_apn", text, "Letters, digits, dots and dashes.")

@@ -14,7 +14,8 @@ class Wishes(Core):
     """Handlers of calls; `_wanted` is what they leave behind."""
 
     def _began(self, _: Event) -> None:
-        self._wanted = self.config.modem.mode == "always"
+        # With windows, the supervisor says when: only it knows the hour.
+        self._wanted = self.config.modem.mode == "always" and not self.config.modem.windows
         self._go_on()
 
     def _connect(self, _: Event) -> None:
@@ -94,6 +95,8 @@ class Wishes(Core):
             self._wanted = mode == "always" or (mode in ("manual", "demand") and self._wanted)
             self._by_hand = self._by_hand and not self._wanted and mode != "demand"
             self._resting = None
+        elif old.modem.windows and not config.modem.windows and mode == "always":
+            self._wanted = not self._by_hand
         must_redial = changes.must_redial(old, config)
         if must_redial:
             self._note("config", "The uplink's configuration changed.")

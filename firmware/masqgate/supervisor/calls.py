@@ -85,6 +85,7 @@ class Calls:
         else:
             name = uplinks.dialing(config, wanted.uplink).name
         self._supervisor.parts.dialers.command(name, command)
+        self._supervisor.hours.by_hand(name, connect=command.verb == "connect")
         self._supervisor.record(name, command.verb, f"{name} was {what}.")
         return Nothing()
 

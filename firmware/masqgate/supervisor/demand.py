@@ -50,7 +50,7 @@ class Demand:
             link = self._supervisor.links.get(modem.name)
             if modem.mode != "demand" or link is None or link.state in _ABSENT:
                 continue
-            if link.reason.code != "disconnected":
+            if link.reason.code != "disconnected" and self._supervisor.hours.allows(modem):
                 return modem.name
         return ""
 

@@ -39,6 +39,7 @@ from .choosing import Choosing
 from .configuring import TIMER, Configuring
 from .demand import IDLE, RELEASE, Demand
 from .lastresort import LastResort
+from .hours import HOURS, OpeningHours
 from .parts import Parts
 
 SETTLE_S = 4.0  # a new supervisor waits so long for the dialers that run already
@@ -74,6 +75,7 @@ class Supervisor:
         self.last_resort = LastResort(self, parts.rebooting)
         self.calls = Calls(self)
         self.demand = Demand(self)
+        self.hours = OpeningHours(self)
         parts.passwords.record = lambda code, text, level: self.record("system", code, text, level)
         parts.passwords.changed = self.apply_soon
         parts.passwords.granted = self.calls.make
@@ -101,6 +103,7 @@ class Supervisor:
         self.choosing.resume()
         self.parts.leases.restore()  # before anything is applied, which starts dnsmasq
         self.follow_links()
+        self.timers.set(HOURS, self._now())
         self._settling = {
             *self.parts.dialers.running(),
             *(link.name for link in self.config.ethernets if link.enabled),
@@ -147,6 +150,8 @@ class Supervisor:
                     self.follow_links()
                 elif name == RELEASE:
                     self.demand.release()
+                elif name == HOURS:
+                    self.hours.look()
                 elif name == IDLE:
                     self.demand.look()
                 elif name == TIMER:
@@ -274,6 +279,7 @@ class Supervisor:
         before = (uplinks.routing(self.links), self.demand.armed)
         self.links[name] = status
         self.demand.told(name)
+        self.hours.told(name)
         self.timers.clear(f"lost {name}")
         waited = bool(self._settling)
         self._settling.discard(name)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
+
+SYNCHRONIZED = Path("/run/systemd/timesync/synchronized")  # systemd-timesyncd(8)
 
 
 class Clock:
@@ -11,6 +14,10 @@ class Clock:
     def monotonic(self) -> float:
         """Seconds since the router started, suspended time included; never jumps."""
         return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+    def known(self) -> bool:
+        """Whether the time of day was learnt since the router started."""
+        return SYNCHRONIZED.exists()
 
     def wall(self) -> float:
         """Unix time; jumps when the time of day becomes known."""
