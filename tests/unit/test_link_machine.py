@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from masqgate.contract.secret import Secret
-from masqgate.contract.status import LinkState
+from masqgate.contract.status import LinkState, Reason
 from masqgate.link import events as ev
 from masqgate.link.machine import LinkMachine
 from masqgate.link.table import TABLE, trigger
@@ -99,6 +99,53 @@ def test_disconnect_holds_until_connect(state: LinkState) -> None:
     world.run_for(10_000.0)
     assert world.state is S.IDLE
     world.call(ev.ConnectCalled())
+    world.reach(S.UP)
+
+
+@pytest.mark.parametrize("state", [S.INIT, S.DIALING, S.NEGOTIATING, S.UP, S.WAITING])
+def test_rest_holds_until_the_next_dial_and_tells_why(state: LinkState) -> None:
+    world = World(config(mode="demand"))
+    assert (world.state, world.machine.reason.code) == (S.IDLE, "idle_demand")
+    if state is S.WAITING:
+        world.faults.dial = "BUSY"
+    world.call(ev.DialCalled())
+    world.reach(state)
+    world.faults.dial = ""
+    world.call(ev.RestCalled(IDLE))
+    world.reach(S.IDLE, limit_s=30.0)
+    assert world.machine.reason == IDLE
+    world.run_for(10_000.0)
+    assert world.state is S.IDLE
+    world.call(ev.DialCalled())
+    world.reach(S.UP)
+
+
+def test_a_call_on_demand_that_breaks_is_dialed_again() -> None:
+    world = World(config(mode="demand"))
+    world.call(ev.DialCalled())
+    world.reach(S.UP)
+    world.end_pppd(16, 0.0)
+    world.reach(S.WAITING)
+    world.reach(S.UP)
+
+
+def test_a_packet_does_not_undo_what_a_person_said() -> None:
+    world = World(config(mode="demand"))
+    world.call(ev.ConnectCalled())
+    world.reach(S.UP)
+    world.call(ev.DisconnectCalled())
+    world.call(ev.DialCalled())  # while it hangs up
+    world.reach(S.IDLE, limit_s=30.0)
+    world.call(ev.DialCalled())
+    world.call(ev.RestCalled(IDLE))
+    world.run_for(100.0)
+    assert (world.state, world.machine.reason.code) == (S.IDLE, "disconnected")
+
+
+def test_with_windows_the_supervisor_says_when_and_without_them_it_dials() -> None:
+    world = World(config(windows=("daily 07:00-19:00",)))
+    assert world.state is S.IDLE
+    world.call(ev.ConfigLoaded(config()))
     world.reach(S.UP)
 
 
@@ -379,6 +426,7 @@ def test_a_mobile_modem_is_not_restarted_for_refused_logins() -> None:
     assert world.machine.resets == {}
 
 
+IDLE = Reason("idle_hung_up", "Nothing was sent for 5 min.")
 EVENTS: st.SearchStrategy[ev.Event] = st.one_of(
     st.sampled_from([
         ev.Began(), ev.PortOpened(), ev.PortFailed("missing"), ev.PortFailed("busy"),
@@ -386,6 +434,7 @@ EVENTS: st.SearchStrategy[ev.Event] = st.one_of(
         ev.PppdBegan(42), ev.PppdFailed("ENOENT"), ev.PppdStopped(), ev.PppdStirred(),
         ev.Counted(1, 2),
         ev.ConnectCalled(), ev.DisconnectCalled(), ev.ConfigLoaded(config()),
+        ev.DialCalled(), ev.RestCalled(IDLE), ev.ConfigLoaded(config(mode="demand")),
         ev.ConfigLoaded(config(mode="off")), ev.ConfigLoaded(config(mode="manual")),
         ev.ConfigLoaded(config(number="1", apn="a")), ev.ConfigRefused("no"),
         ev.PortData(b"\r\nOK\r\n"), ev.PortData(b"\r\nOK\r\n"), ev.PortData(b"\r\nOK\r\n"),
@@ -435,7 +484,7 @@ class Watch:
 
 
 @settings(max_examples=400, deadline=None)
-@given(st.lists(EVENTS, max_size=80), st.sampled_from(["always", "manual", "off"]))
+@given(st.lists(EVENTS, max_size=80), st.sampled_from(["always", "demand", "manual", "off"]))
 def test_any_events_in_any_order_leave_a_way_on(events: list[ev.Event], mode: str) -> None:
     watch = Watch(LinkMachine(config(mode=mode), Timings(), lambda: 0.5))
     for number, event in enumerate([ev.Began(), *events]):
