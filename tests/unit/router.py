@@ -34,6 +34,7 @@ from masqgate.system.dialers import Dialers
 from masqgate.system.heartbeat import Heartbeat
 from masqgate.system.history import History
 from masqgate.system.kept_leases import KeptLeases
+from masqgate.system.kept_usage import KeptUsage
 from masqgate.system.password import LockoutFile, PasswordFile, Worker
 from masqgate.system.reboot import Rebooter
 from masqgate.system.server import Server
@@ -327,6 +328,7 @@ class Router:
         return Parts(
             store=Store(self.paths),
             history=History(self.paths.events),
+            usage=KeptUsage(self.paths.usage),
             leases=KeptLeases(self.paths.leases, self.paths.kept_leases),
             call_log=History(self.paths.call_log),
             applier=self.applier,

@@ -23,6 +23,7 @@ from masqgate.contract.config import (
     Probe,
     System,
 )
+from masqgate.contract.config import Budget, Config, Ethernet, Lan, Modem, Probe, System
 from masqgate.contract.document import parse
 from masqgate.contract.update import UPDATE_CALLS
 
@@ -42,6 +43,7 @@ SECTIONS = {
     "`[uplink.probe]`": Probe,
     "`[[dialin]]`": DialIn,
     "`[[dialin.caller]]`": Caller,
+    "`[uplink.budget]`": Budget,
 }
 
 

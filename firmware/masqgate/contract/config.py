@@ -75,6 +75,14 @@ class Console(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     password: bool = False  # whether the menu asks for the administrator's password
     window_s: Annotated[int, Meta(ge=0, le=60)] = 5  # on the modem's UART, at boot; 0: none
+class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How much a modem may be used; 0: as much as it takes. A megabyte is 1,000,000 bytes."""
+
+    day_minutes: Annotated[int, Meta(ge=0, le=1440)] = 0
+    month_minutes: Annotated[int, Meta(ge=0, le=44_640)] = 0
+    day_megabytes: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    month_megabytes: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    at_limit: Literal["warn", "hang_up", "manual"] = "hang_up"
 
 
 class Modem(
@@ -108,6 +116,7 @@ class Modem(
     idle_minutes: Minutes = 5  # mode demand: hang up after so long without traffic; 0: never
     idle_hold: dict[Traffic, Minutes] = {}  # the same for one kind of traffic
     windows: Annotated[tuple[Text, ...], Meta(max_length=32)] = ()  # when it dials by itself
+    budget: Budget = Budget()
     ignore: Annotated[tuple[Text, ...], Meta(max_length=64)] = CHATTER  # does not make it dial
 
 

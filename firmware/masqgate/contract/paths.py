@@ -127,6 +127,11 @@ class Paths:
         return self.run / "dnsmasq.leases"
 
     @property
+    def usage(self) -> Path:
+        """What modems have used of their budgets."""
+        return self.data / "log" / "usage.json"
+
+    @property
     def kept_leases(self) -> Path:
         """dnsmasq's leases, as they outlive a restart."""
         return self.data / "log" / "leases"

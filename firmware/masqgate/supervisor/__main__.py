@@ -21,6 +21,7 @@ from masqgate.system.ethernet import EthernetWatcher
 from masqgate.system.heartbeat import Heartbeat
 from masqgate.system.history import History
 from masqgate.system.kept_leases import KeptLeases
+from masqgate.system.kept_usage import KeptUsage
 from masqgate.system.ladder import climb
 from masqgate.system.offline import finish_reset
 from masqgate.system.password import LockoutFile, PasswordFile, Worker
@@ -72,6 +73,7 @@ def serve(paths: Paths, inbox: queue.SimpleQueue[Message]) -> None:
     parts = Parts(
         store=store,
         history=History(paths.events),
+        usage=KeptUsage(paths.usage),
         leases=KeptLeases(paths.leases, paths.kept_leases),
         call_log=History(paths.call_log),
         applier=Applier(paths, services),

@@ -112,6 +112,7 @@ class Configuring:
         parts.history.clear()
         parts.leases.forget()
         parts.call_log.clear()
+        self._supervisor.budgets.forget()
         parts.store.end_reset()
         text = "The router was reset to the factory's state."
         self._supervisor.record("config", "factory_reset", text, "warning")

@@ -1,4 +1,4 @@
-"""Modems with time windows: hung up outside of them, dialed again within, a person excepted.
+"""Modems with time windows and budgets: hung up when these say so, a person excepted.
 
 Called from the supervisor's loop alone. What the hour allows is decided in `core/hours.py`.
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 HOURS = "hours"  # timer
 LOOK_S = 20.0  # the clock may jump: nothing is planned further ahead
-OUTSIDE, WITHIN = "outside_hours", "within_hours"
+OUTSIDE, SPENT, ALLOWED = "outside_hours", "budget_used", "allowed"
 _RESTING = (LinkState.OFF, LinkState.IDLE)
 _SELF = ("always", "demand")  # modes that dial by themselves
 
@@ -40,7 +40,7 @@ class OpeningHours:
 
     def allows(self, modem: Modem) -> bool:
         """Whether a modem may be up now."""
-        return modem.name in self._overridden or self._hours(modem).within
+        return modem.name in self._overridden or self._against(modem) is None
 
     def by_hand(self, name: str, *, connect: bool) -> None:
         """A person wants a call, whatever the hour, or none."""
@@ -64,8 +64,10 @@ class OpeningHours:
         """Hang up, or dial, as the hour wants."""
         before = dict(self._allowed)
         for modem in self._supervisor.config.modems:
+            if self._against(modem) is None:
+                self._overridden.discard(modem.name)  # there is nothing to override
             self._allowed[modem.name] = self.allows(modem)
-            if modem.mode in _SELF and modem.windows:
+            if modem.mode != "off":
                 self._follow(modem)
         if self._allowed != before:
             self._supervisor.apply_soon()
@@ -75,31 +77,42 @@ class OpeningHours:
         link = self._supervisor.links.get(modem.name)
         if link is None or link.reason.code == "disconnected":
             return
-        found = self._hours(modem)
-        if modem.name in self._overridden or found.within:
+        why = None if modem.name in self._overridden else self._against(modem)
+        if why is None:
             self._begin(modem, link.state, link.reason.code)
-            return
-        text = f"Outside its hours; dials again {found.opens}."
-        if modem.mode == "demand":
-            text = f"Outside its hours; a packet makes it dial again {found.opens}."
-        hint = "`masqgate connect`, or the button on the page, dials all the same."
-        if link.state not in _RESTING or link.reason.text != text:
-            outside = link.reason.code == OUTSIDE or link.state in _RESTING
-            if (
-                self._tell(modem.name, Command("rest", Reason(OUTSIDE, text, hint)))
-                and not outside
-            ):
-                self._supervisor.record(modem.name, OUTSIDE, f"{modem.name} hangs up. {text}")
+        elif link.state in _RESTING:
+            if link.reason.text != why.text:
+                self._tell(modem.name, Command("rest", why))
+        elif why.code == OUTSIDE or modem.budget.at_limit != "manual":
+            text = f"{modem.name} hangs up. {why.text}"
+            if link.reason.code != why.code and self._tell(modem.name, Command("rest", why)):
+                self._supervisor.record(modem.name, why.code, text)
 
     def _begin(self, modem: Modem, state: LinkState, code: str) -> None:
-        """What rested because of the hour goes on; a dialer that began asks first."""
+        """What rested because of the hour or the budget goes on; with windows it asks first."""
         if state not in _RESTING:
             return
-        if modem.mode == "always":
+        if modem.mode == "always" and (modem.windows or code == SPENT):
             self._tell(modem.name, Command("dial"))
-        elif code == OUTSIDE:
+        elif code in (OUTSIDE, SPENT):
             text = "Waiting for traffic, which makes it dial."
-            self._tell(modem.name, Command("rest", Reason(WITHIN, text)))
+            if modem.mode == "manual":
+                text = "Waiting to be told to connect."
+            self._tell(modem.name, Command("rest", Reason(ALLOWED, text)))
+
+    def _against(self, modem: Modem) -> Reason | None:
+        """Why a modem may not be up now; None if it may."""
+        hint = "`masqgate connect`, or the button on the page, dials all the same."
+        what = "a packet makes it dial again" if modem.mode == "demand" else "dials again"
+        found = self._hours(modem)
+        if not found.within:
+            return Reason(OUTSIDE, f"Outside its hours; {what} {found.opens}.", hint)
+        text, again = self._supervisor.budgets.limit(modem)
+        if not text or modem.budget.at_limit == "warn":
+            return None
+        if modem.mode == "manual":
+            return Reason(SPENT, f"{text}; it begins anew {again}.", hint)
+        return Reason(SPENT, f"{text}; {what} {again}.", hint)
 
     def _hours(self, modem: Modem) -> Hours:
         clock = self._supervisor.parts.clock

@@ -71,6 +71,7 @@ def _warnings(supervisor: Supervisor) -> list[Reason]:
     found: list[Reason | None] = [
         *supervisor.config_warnings,
         *supervisor.card_warnings,
+        *supervisor.budgets.warnings(),
         *parts.store.health(),
         parts.history.warning,
         parts.passwords.warning,

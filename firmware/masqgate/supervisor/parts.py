@@ -16,6 +16,7 @@ from masqgate.system.clock import Clock
 from masqgate.system.heartbeat import Heartbeat
 from masqgate.system.history import History
 from masqgate.system.kept_leases import KeptLeases
+from masqgate.system.kept_usage import KeptUsage
 from masqgate.system.store import Store
 
 from .lastresort import Rebooting
@@ -96,6 +97,7 @@ class Parts:
     history: History
     leases: KeptLeases
     call_log: History  # calls that were answered, apart: a busy history does not push them out
+    usage: KeptUsage
     applier: Applying
     dialers: Dialing
     watcher: Watching

@@ -34,6 +34,7 @@ from masqgate.core.problems import closes, new_ones
 from masqgate.core.timers import Timers
 from masqgate.desired.facts import Facts, Guest
 
+from .budgets import Budgets
 from .calls import Calls
 from .choosing import Choosing
 from .configuring import TIMER, Configuring
@@ -74,6 +75,7 @@ class Supervisor:
         self.choosing = Choosing(self)
         self.last_resort = LastResort(self, parts.rebooting)
         self.calls = Calls(self)
+        self.budgets = Budgets(self)
         self.demand = Demand(self)
         self.hours = OpeningHours(self)
         parts.passwords.record = lambda code, text, level: self.record("system", code, text, level)
@@ -101,6 +103,7 @@ class Supervisor:
         text = f"The supervisor started with the {loaded.origin} configuration."
         self.record("system", "started", text)
         self.choosing.resume()
+        self.budgets.start()
         self.parts.leases.restore()  # before anything is applied, which starts dnsmasq
         self.follow_links()
         self.timers.set(HOURS, self._now())
@@ -117,6 +120,7 @@ class Supervisor:
             self.turn()
         self.parts.heartbeat.stopping()
         self.parts.leases.keep(self._now(), ending=True)
+        self.budgets.keep()
 
     def turn(self) -> None:
         """Wait for a message or a timer, and do what it asks for."""
@@ -278,6 +282,7 @@ class Supervisor:
             return
         before = (uplinks.routing(self.links), self.demand.armed)
         self.links[name] = status
+        self.budgets.told(status)
         self.demand.told(name)
         self.hours.told(name)
         self.timers.clear(f"lost {name}")
