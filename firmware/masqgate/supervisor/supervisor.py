@@ -39,8 +39,8 @@ from .calls import Calls
 from .choosing import Choosing
 from .configuring import TIMER, Configuring
 from .demand import IDLE, RELEASE, Demand
-from .lastresort import LastResort
 from .hours import HOURS, OpeningHours
+from .lastresort import LastResort
 from .parts import Parts
 
 SETTLE_S = 4.0  # a new supervisor waits so long for the dialers that run already
