@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from masqgate.contract.config import Modem
-from masqgate.contract.status import Host, LinkState, Reason
+from masqgate.contract.status import Host, LinkState, Reason, Trigger
 from masqgate.contract.traffic import Kind, kind
 from masqgate.core.demand import ASKED_S, KEEP_S, MOST, Waiting
 from masqgate.core.idle import Idle, kind_of
 from masqgate.core.messages import LinkReported, PacketCopied
 from masqgate.core.packets import Packet, question, read, summed
+from masqgate.core.words import link_lines
 from masqgate.system.copies import packets
 from scapy.layers.dns import DNS, DNSQR
 from scapy.layers.inet import ICMP, IP, TCP, UDP
@@ -250,3 +251,11 @@ def _nothing() -> PacketCopied:
 
 def _cable_up() -> LinkReported:
     return LinkReported(link("cable", kind="ethernet", interface="eth1"))
+
+
+def test_why_it_dialed_is_told_on_the_command_line() -> None:
+    trigger = Trigger(
+        at=1.8e9, source=HOST, protocol="udp", destination=ROUTER, asked="web.example"
+    )
+    lines = link_lines(link(trigger=trigger), 1.8e9, active=True)
+    assert f"  Dialed for 2027-01-15 08:00:00: {HOST} looked up web.example" in lines

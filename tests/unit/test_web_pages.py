@@ -14,6 +14,7 @@ from masqgate.contract.status import (
     LinkState,
     LinkStatus,
     Reason,
+    Trigger,
 )
 
 from tests.browser.fake_router import NOW, link
@@ -319,3 +320,18 @@ def test_only_what_helps_can_be_pressed(site: Site) -> None:
         site.router.uplinks = (link(state),)
         page = admin.get("/status/live").text
         assert re.findall(r"<button[^>]*>([^<]+)</button>", page) == buttons, state
+
+
+def test_why_it_dialed_is_told_to_those_who_logged_in_alone(site: Site) -> None:
+    trigger = Trigger(
+        at=NOW,
+        source="192.168.77.100",
+        host="A-box",
+        protocol="tcp",
+        destination="9.9.9.9",
+        port=80,
+    )
+    site.router.uplinks = (link(LinkState.UP, trigger=trigger),)
+    told = "A-box (192.168.77.100) sent TCP to 9.9.9.9, port 80"
+    assert told in words(site.admin().get("/"))
+    assert "9.9.9.9" not in words(site.visitor().get("/"))
