@@ -138,7 +138,7 @@ def test_at_its_limit_a_call_is_hung_up_until_the_next_day(tmp_path: Path) -> No
     router.clock.jump_s += 86_400.0
     look(router)
     until(lambda: "dial" in dialer.commands, "it dials again")
-    assert router.codes().count("budget_used") == 2  # used up, and hung up
+    assert router.codes().count("budget_used") >= 2  # used up, and hung up
     router.close()
 
 
@@ -176,13 +176,17 @@ def test_a_call_may_go_on_at_its_limit(tmp_path: Path, at_limit: str) -> None:
 def test_a_person_goes_over_the_budget_once(tmp_path: Path) -> None:
     router, dialer = metered(tmp_path, "hang_up", mode="manual")
     use(router, dialer, 2_000_000)
-    until(lambda: len(rested(dialer)) == 1)
+    until(lambda: bool(rested(dialer)))
     dialer.tell(link(state=LinkState.IDLE, reason=rested(dialer)[0]))
     until(lambda: router.client.status().uplinks[0].state is LinkState.IDLE)
     router.client.connect()
+    until(lambda: "connect" in dialer.commands)
     use(router, dialer, 500)
     look(router)
-    assert len(rested(dialer)) == 1
+    assert "rest" not in dialer.commands[dialer.commands.index("connect") :]
     dialer.tell(link(state=LinkState.WAITING))
-    until(lambda: len(rested(dialer)) == 2, "the next call is not dialed")
+    until(
+        lambda: "rest" in dialer.commands[dialer.commands.index("connect") :],
+        "the next call is not dialed",
+    )
     router.close()
