@@ -13,6 +13,7 @@ import pytest
 from masqgate.contract.calls import CALLS
 from masqgate.contract.codec import to_json
 from masqgate.contract.config import (
+    Budget,
     Caller,
     Config,
     Console,
@@ -23,7 +24,6 @@ from masqgate.contract.config import (
     Probe,
     System,
 )
-from masqgate.contract.config import Budget, Config, Ethernet, Lan, Modem, Probe, System
 from masqgate.contract.document import parse
 from masqgate.contract.update import UPDATE_CALLS
 

@@ -198,7 +198,7 @@ def test_outside_its_hours_no_packet_dials(tmp_path: Path) -> None:
     assert set(rest_of(dialer)) == {
         "Outside its hours; a packet makes it dial again tomorrow at 07:00."
     }
-    assert router.applied()[1].demand == ""
+    until(lambda: bool(router.applier.applied) and router.applied()[1].demand == "")
     set_time(router, OPEN)
     look(router)
     until(lambda: router.applied()[1].demand == "modem1", "a packet may dial")
