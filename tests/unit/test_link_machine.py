@@ -512,3 +512,16 @@ def test_an_idle_call_stays_up() -> None:
     world.reach(S.UP)
     world.run_for(12 * 3600.0)
     assert world.state is S.UP and world.machine.calls == 1
+
+
+def test_a_change_to_demand_after_a_disconnect_waits_for_traffic() -> None:
+    world = World()
+    world.reach(S.UP)
+    world.call(ev.DisconnectCalled())
+    world.reach(S.IDLE, limit_s=30.0)
+    world.call(ev.ConfigLoaded(config(mode="demand", idle_minutes=1)))
+    assert (world.state, world.machine.reason.code) == (S.IDLE, "idle_demand")
+    world.call(ev.DialCalled())
+    world.reach(S.UP)
+    world.call(ev.ConfigLoaded(config()))
+    assert world.state is S.UP
