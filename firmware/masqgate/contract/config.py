@@ -75,6 +75,8 @@ class Console(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     password: bool = False  # whether the menu asks for the administrator's password
     window_s: Annotated[int, Meta(ge=0, le=60)] = 5  # on the modem's UART, at boot; 0: none
+
+
 class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How much a modem may be used; 0: as much as it takes. A megabyte is 1,000,000 bytes."""
 
