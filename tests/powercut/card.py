@@ -6,6 +6,7 @@ only compared, and of the data partition a sparse file is made whose zeros are l
 
 from __future__ import annotations
 
+import hashlib
 import os
 import struct
 from collections.abc import Iterable
@@ -23,7 +24,6 @@ _ZEROS = bytes(_CHUNK)
 _TABLE = 0
 _COPIES: tuple[int, int] = boot_state().COPY_SECTORS
 DATA_START = PARTITIONS["data"][0] // SECTOR
-_SYSTEM = range(PARTITIONS["boot"][0] // SECTOR, DATA_START)
 
 
 @dataclass
@@ -84,9 +84,15 @@ class Card:
         entries = (sector[446 + 16 * n : 462 + 16 * n] for n in range(4))
         return [struct.unpack_from("<II", entry, 8) for entry in entries]
 
-    def changed_system(self) -> list[int]:
-        """Return the sectors of firmware and slots that were written."""
-        return sorted(at for at in self.written if at in _SYSTEM)
+    def changes(self, partition: str) -> str:
+        """Return a hash of what was written to a partition; '' if nothing was."""
+        offset, size = PARTITIONS[partition]
+        first, end = offset // SECTOR, (offset + size) // SECTOR
+        written = sorted(at for at in self.written if first <= at < end)
+        digest = hashlib.sha256()
+        for at in written:
+            digest.update(at.to_bytes(8, "big") + self.written[at])
+        return digest.hexdigest() if written else ""
 
     def write_data(self, path: Path) -> None:
         """Make a file of the data partition, as long as the table says."""

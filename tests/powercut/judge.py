@@ -44,6 +44,7 @@ class Facts:
     machine_id: str
     events: tuple[int, ...]
     slot: str
+    slots: tuple[str | None, ...]  # what was written to those that may be started
     data_sectors: int
 
 
@@ -53,7 +54,7 @@ class Broken(Exception):
 
 def facts(card: Card, work: Path) -> Facts:
     """Look at a state; `work`: a folder for what that needs. Broken if it must not be."""
-    slot = _slot(card)
+    slot, slots = _slots(card)
     sectors = _table(card)
     data = work / "data.img"
     card.write_data(data)
@@ -72,22 +73,27 @@ def facts(card: Card, work: Path) -> Facts:
     machine_id = identity.read_text().strip() if identity.exists() else ""
     return Facts(
         loaded.origin, render(loaded.config, secrets=True), password, machine_id,
-        _events(found), slot, sectors,
+        _events(found), slot, slots, sectors,
     )  # fmt: skip
 
 
-def _slot(card: Card) -> str:
-    """Choose as the boot script does."""
+def _slots(card: Card) -> tuple[str, tuple[str | None, ...]]:
+    """Choose as the boot script does; and tell what each slot holds that may be started."""
+    if card.changes("boot"):
+        raise Broken("the firmware's partition was written to")
     module = boot_state()
     state, _ = module.newest(card.copies)
     if state is None:
         raise Broken("both copies of the boot state are torn")
-    order = (state.first, "b" if state.first == "a" else "a")
-    for slot in order:
-        index = module.SLOTS.index(slot)
-        if state.good[index] or state.tries[index] > 0:
-            return str(slot)
-    raise Broken("no slot may be started")
+    may = [good or tries > 0 for good, tries in zip(state.good, state.tries, strict=True)]
+    if not any(may):
+        raise Broken("no slot may be started")
+    first = module.SLOTS.index(state.first)
+    slots = tuple(
+        card.changes(f"slot-{slot}") if startable else None
+        for slot, startable in zip(module.SLOTS, may, strict=True)
+    )
+    return str(module.SLOTS[first if may[first] else 1 - first]), slots
 
 
 def _table(card: Card) -> int:

@@ -137,6 +137,9 @@ class _Judge:
             if value not in allowed:
                 which = "is older than acknowledged" if value == getattr(old, part) else "is lost"
                 raise Broken(f"{part} {which}")
+        for slot, *known in zip(found.slots, old.slots, new.slots, strict=True):
+            if slot is not None and slot not in known:
+                raise Broken("a slot that may be started holds half a system")
         if not set(old.events) & set(new.events) <= set(found.events):
             raise Broken("events are lost that were on the card")
         values = [(found.config, found.password), (old.config, old.password),

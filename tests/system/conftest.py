@@ -62,7 +62,10 @@ def logs(request: pytest.FixtureRequest) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def booted(request: pytest.FixtureRequest, image: Image, logs: Path) -> Iterator[Lab]:
     """The lab with the router up and set up: one boot for the session."""
-    with Lab(image, logs=logs, progress=lambda text: print(text, flush=True)) as lab:
+    made = Lab(image, logs=logs, progress=lambda text: print(text, flush=True))
+    assert made.pi is not None
+    made.pi.record = made.pi.card.parent / "recording"
+    with made as lab:
         lab.start_capture(logs / "captures", snap=SNAP)
         lab.wait_ready()
         lab.set_up()

@@ -197,6 +197,28 @@ def test_a_replay_tells_old_from_new_and_finds_a_loss(
     assert any("older than acknowledged" in why for why in judged(new))
 
 
+def test_half_a_system_is_a_bad_state_only_in_a_slot_that_may_be_started(
+    card: Callable[[dict[str, str]], Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / "recording"
+    folder.mkdir()
+    card(GOOD).rename(folder / "card.img")
+    module = boot_state()
+    state = module.BootState()
+
+    def judged(slot: str) -> list[str]:
+        first = PARTITIONS[f"slot-{slot}"][0] // SECTOR
+        written = [Write(first + n, b"system".ljust(SECTOR)) for n in range(3)]
+        tried = Write(module.COPY_SECTORS[0], module.encode(state.to_be_tried(slot)))
+        (folder / "writes.log").write_bytes(blocklog.encode([*written, tried]))
+        recording = Recording(folder, tmp_path / "work")
+        mark = Mark("recording", "update", 0, 4, 4)
+        return [why for name, why in recording.judge(mark, Limits(), 1).bad if "prefix" in name]
+
+    assert judged("b") == [], "slot B has no tries until it is complete"
+    assert set(judged("a")) == {"a slot that may be started holds half a system"}
+
+
 def test_a_reset_that_is_under_way_is_finished_before_it_is_judged(
     card: Callable[[dict[str, str]], Path], tmp_path: Path
 ) -> None:

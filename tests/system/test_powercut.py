@@ -1,0 +1,38 @@
+"""Power cuts, replayed: what the booted image writes to its card while it saves.
+
+A sample with a seed; docs/POWERCUTS.md tells the rest. What was recorded is judged on the host.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.lab.first_use import PASSWORD
+from tests.lab.lab import Lab
+from tests.powercut.record import Recorder, set_password
+from tests.powercut.replay import Limits, Recording
+
+SEED = 20
+LIMITS = Limits(prefixes=40, subsets=4, epochs=6)
+
+
+def test_a_power_cut_leaves_the_old_or_the_new_and_never_half(lab: Lab, tmp_path: Path) -> None:
+    pi = lab.pi
+    assert pi is not None and pi.record is not None
+    recorder = Recorder(lab, pi.record.parent, pi.record.name)
+    wanted = "s/^lease_minutes = .*/lease_minutes = 444/"
+    lab.console.run("masqgate config show >/tmp/before.toml")
+    lab.console.run(f"sed '{wanted}' /tmp/before.toml >/tmp/other.toml")
+    for name, command in (
+        ("configuration save", "masqgate config apply /tmp/other.toml"),
+        ("password change", set_password(PASSWORD)),
+        ("configuration save, back", "masqgate config apply /tmp/before.toml"),
+    ):
+        recorder.operation(name, command, settle_s=2.0)
+    recording = Recording(pi.record, tmp_path)
+    for mark in recorder.marks:
+        assert mark.done > mark.start, f"{mark.name}: nothing was written"
+        result = recording.judge(mark, LIMITS, SEED)
+        assert result.bad == [], mark.name
+        assert result.prefixes and result.subsets
+        assert result.outcomes["old"] and result.outcomes["new"]
