@@ -128,7 +128,7 @@ def _files(data: Path, work: Path) -> Paths:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     run("debugfs", "-R", f"rdump / {folder}", str(data))
-    return Paths(work / "run", folder, FACTORY)
+    return Paths(work / "run", folder, FACTORY, work / "boot")
 
 
 def _events(paths: Paths) -> tuple[int, ...]:
