@@ -20,7 +20,6 @@ from .blocklog import SECTOR, Write
 BLOCK = 4096 // SECTOR
 _MAGIC = 0xC03B3998
 _COMMIT, _SUPERBLOCKS = 2, (3, 4)
-EXHAUSTIVE = 8  # blocks in an epoch, up to which all subsets are tried
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +80,20 @@ def _is_barrier(unit: Unit, journal: frozenset[int]) -> bool:
     return magic == _MAGIC and (kind == _COMMIT or kind in _SUPERBLOCKS)
 
 
-def subsets(epoch: Epoch, rng: random.Random, samples: int) -> Iterator[tuple[Write, ...]]:
+def subsets(
+    epoch: Epoch, rng: random.Random, samples: int, exhausted: int = 8
+) -> Iterator[tuple[Write, ...]]:
     """Choose what of an epoch is on the card: all subsets of a small one, else a sample.
 
+    `exhausted`: of how many blocks a small one has at most.
     One block in three of a sample's is torn: some of its sectors are there.
     """
     count = len(epoch.units)
-    if count <= EXHAUSTIVE:
+    if count <= exhausted:
         for chosen in product((False, True), repeat=count):
             yield tuple(w for u, keep in zip(epoch.units, chosen, strict=True) if keep
                         for w in u.writes)  # fmt: skip
-    for _ in range(samples if count > EXHAUSTIVE else min(samples, 2**count)):
+    for _ in range(samples if count > exhausted else min(samples, 2**count)):
         share = rng.choice((0.1, 0.5, 0.9))
         writes: list[Write] = []
         for unit in epoch.units:

@@ -26,6 +26,7 @@ class Limits:
     prefixes: int = 0  # of an operation
     subsets: int = 8  # of an epoch with many blocks
     epochs: int = 0  # of an operation
+    exhausted: int = 8  # blocks in an epoch up to which all subsets are judged
 
 
 @dataclass
@@ -91,7 +92,7 @@ class Recording:
             epoch = self.epochs[index]
             judge.result.epochs += 1
             base = self.prefix(epoch.first)
-            for number, writes in enumerate(subsets(epoch, rng, limits.subsets)):
+            for number, writes in enumerate(subsets(epoch, rng, limits.subsets, limits.exhausted)):
                 card = base.after(writes)
                 judge.changed = True
                 judge(f"epoch {epoch.first}, subset {number}", card, epoch.first >= acknowledged)

@@ -13,7 +13,7 @@ from tests.powercut.record import Recorder, set_password
 from tests.powercut.replay import Limits, Recording
 
 SEED = 20
-LIMITS = Limits(prefixes=40, subsets=4, epochs=6)
+LIMITS = Limits(prefixes=24, subsets=4, epochs=5, exhausted=2)
 
 
 def test_a_power_cut_leaves_the_old_or_the_new_and_never_half(lab: Lab, tmp_path: Path) -> None:
