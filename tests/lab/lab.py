@@ -175,6 +175,15 @@ class Lab:
         """Plug the Ethernet uplink in, or pull it; at first it is not plugged in."""
         self.world.internet.ip(f"link set wan0 {'up' if connected else 'down'}")
 
+    def break_ethernet(self, broken: bool = True) -> None:
+        """Let nothing behind the Ethernet uplink's gateway answer; the gateway itself does."""
+        self.world.break_ethernet(broken)
+
+    @property
+    def wan_mac(self) -> str:
+        """The hardware address of the router's second Ethernet adapter."""
+        return WAN_MAC
+
     def cli(self, *arguments: str, timeout_s: float = DEADLINE_S) -> Done:
         """Run `masqgate …` on the router by its console."""
         return self.console.run(shlex.join(["masqgate", *arguments]), timeout_s)
@@ -232,8 +241,9 @@ class Lab:
     # Faults and captures
 
     def clear(self) -> None:
-        """Modem, line and provider behave well from now on."""
+        """Modem, line and providers behave well from now on."""
         self.exchange.clear()
+        self.world.break_ethernet(False)
 
     @contextlib.contextmanager
     def capture(self, folder: Path, *, snap: int = 65535) -> Iterator[Path]:

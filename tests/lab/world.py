@@ -57,6 +57,19 @@ class World:
         namespace.create()
         return namespace
 
+    def break_ethernet(self, broken: bool) -> None:
+        """Have the Ethernet uplink's gateway pass nothing on, or all again; LabError if not."""
+        gateway = f"{{ {places.ETHERNET_GATEWAY}, 255.255.255.255 }}"
+        rules = "table ip beyond\ndelete table ip beyond\n"
+        if broken:
+            rules += (
+                "table ip beyond { chain arrival { type filter hook prerouting priority raw;\n"
+                f' iifname "br-wan" ip daddr != {gateway} drop\n}}\n}}\n'
+            )
+        done = self.internet.run(["nft", "-f", "-"], text=rules)
+        if done.returncode != 0:
+            raise LabError(f"the lab's gateway cannot be told: {done.stderr.strip()}")
+
     def _namespace(self, name: str) -> Namespace:
         full = f"{self._state.name}-{name}"
         self._state.namespace(full)
