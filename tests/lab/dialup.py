@@ -158,6 +158,14 @@ class DialUp:
         """What the newest call's PPP noted."""
         return list(self._call.ppp.log) if self._call is not None else []
 
+    def end(self, *, timeout_s: float = 60.0) -> None:
+        """End PPP in order, and wait until the other side hangs up."""
+        call = self._call
+        if call is None or call.over:
+            return
+        self._runner.call(call.terminate)
+        wait_until(lambda: call.over, timeout_s, "the other side hangs up")
+
     def hang_up(self) -> None:
         """End the call at once; nothing happens without one."""
         call = self._call
