@@ -70,7 +70,7 @@ class DialerProcess:
         }  # fmt: skip
 
     def config(self) -> AnyConfig:
-        return DialerConfig(modem=Modem(**self.fields), interface=f"ppp-{self.fields['name']}")
+        return DialerConfig(modem=Modem(**self.fields), interface=f"ppp-{self.name}")
 
     def configure(self, **fields: Any) -> None:
         self.fields.update(fields)
