@@ -203,11 +203,14 @@ class Pi:
             "-serial", "chardev:uart0", "-serial", "chardev:uart1",
             "-qmp", f"unix:{self._monitor},server=on,wait=off",
         ]  # fmt: skip
+        nics: list[list[str]] = []
         for number, (fd, tap) in enumerate(zip(fds, self._taps, strict=True)):
-            command += ["-netdev", f"tap,id=net{number},fd={fd}"]
-            command += ["-device", f"usb-net,id=nic{number},netdev=net{number},mac={tap.mac}"]
+            device = f"usb-net,id=nic{number},netdev=net{number},mac={tap.mac}"
+            nics.append(["-netdev", f"tap,id=net{number},fd={fd}", "-device", device])
+        serial: list[str] = []
         if self.modem2_path is not None:
             socket = f"socket,id=usb0,path={self.modem2_path},server=on,wait=off"
-            command += ["-chardev", socket]
-            command += ["-device", "usb-serial,chardev=usb0,always-plugged=on"]
-        return ["nice", "-n", "5", *command]
+            serial = ["-chardev", socket, "-device", "usb-serial,chardev=usb0,always-plugged=on"]
+        # The hub's sockets are taken in this order, and `dialin.toml` names the second one.
+        devices = [*nics[:1], serial, *nics[1:]]
+        return ["nice", "-n", "5", *command, *(word for device in devices for word in device)]

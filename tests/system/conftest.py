@@ -62,7 +62,7 @@ def logs(request: pytest.FixtureRequest) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def booted(request: pytest.FixtureRequest, image: Image, logs: Path) -> Iterator[Lab]:
     """The lab with the router up and set up: one boot for the session."""
-    made = Lab(image, logs=logs, progress=_say, modem2=True)
+    made = Lab(image, logs=logs, progress=_say, wan=True, modem2=True)
     assert made.pi is not None
     made.pi.record = made.pi.card.parent / "recording"
     with made as lab:

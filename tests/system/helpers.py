@@ -34,10 +34,10 @@ def wait_code(lab: Lab, *codes: str, timeout_s: float = LONG_S) -> dict[str, Any
     return link(lab.wait_status(lambda s: link(s)["reason"]["code"] in codes, timeout_s, wanted))
 
 
-def packets(capture: Path, expression: str) -> list[str]:
-    """The packets of a capture that match a filter, a line each."""
+def packets(capture: Path, expression: str, *options: str) -> list[str]:
+    """The packets of a capture that match a filter, a line each; `-tt`: seconds since 1970."""
     done = subprocess.run(
-        ["tcpdump", "-nn", "-r", str(capture), expression],
+        ["tcpdump", "-nn", *options, "-r", str(capture), expression],
         capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
