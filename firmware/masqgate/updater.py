@@ -10,9 +10,11 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
 import socket
 import sys
 import threading
+import time
 from typing import Any
 
 import msgspec
@@ -43,6 +45,7 @@ from masqgate.system.slots import Slots
 IDLE_S = 300.0  # without a call: the process ends, and systemd keeps the socket
 RECEIVE_S = 60.0  # for the next bytes of a bundle
 STATUS_S = 20.0
+LAST_WORDS_S = 5.0  # for answers that are under way when the process is told to end
 MAX_REQUEST = 4096
 _FIRST_FD = 3  # sd_listen_fds(3)
 
@@ -128,7 +131,7 @@ class Updater:
         return self.status()
 
     def restart(self) -> Nothing:
-        """Restart the router, in a moment: the answer leaves first."""
+        """Restart the router; systemd ends this process too, but its answer still leaves."""
         with self._exclusively():
             try:
                 run(["systemctl", "--no-block", "reboot"])
@@ -209,11 +212,23 @@ def _reply(sock: socket.socket, updater: Updater, web: int | None) -> Reply:
 
 def serve(listener: socket.socket, updater: Updater, idle_s: float = IDLE_S) -> None:
     """Take calls until none has come, and none is being served, for `idle_s` seconds."""
-    web = web_uid()
     threads: list[threading.Thread] = []
+    try:
+        _take_calls(listener, updater, idle_s, threads)
+    finally:  # told to end, perhaps by the restart that a caller is about to hear of
+        end = time.monotonic() + LAST_WORDS_S
+        for thread in threads:
+            if thread.is_alive():
+                thread.join(max(0.0, end - time.monotonic()))
+
+
+def _take_calls(
+    listener: socket.socket, updater: Updater, idle_s: float, threads: list[threading.Thread]
+) -> None:
+    web = web_uid()
     listener.settimeout(idle_s)
     while True:
-        threads = [thread for thread in threads if thread.is_alive()]
+        threads[:] = [thread for thread in threads if thread.is_alive()]
         try:
             sock, _ = listener.accept()
         except TimeoutError:
@@ -236,6 +251,7 @@ def main() -> int:
     except MasqgateError as error:
         print(error, file=sys.stderr)
         return 1
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with socket.socket(fileno=_FIRST_FD) as listener:
         serve(listener, updater)
     return 0

@@ -37,7 +37,9 @@ LAYERS: dict[str, tuple[set[str], set[str], set[str]]] = {
         {"contract", "link", "system"}, {"msgspec", "pexpect"}, {"random", "signal", "time"},
     ),
     "updater": (
-        {"contract", "core", "system"}, {"msgspec"}, {"os", "socket", "threading"},
+        {"contract", "core", "system"},
+        {"msgspec"},
+        {"os", "signal", "socket", "threading", "time"},
     ),
     "trial": ({"contract", "core", "system"}, set(), {"time"}),
     "provision": ({"contract", "system"}, set(), set()),

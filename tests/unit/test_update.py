@@ -332,6 +332,16 @@ def test_back_needs_a_system_that_proved_itself(card: Card) -> None:
     assert card.state.first == "b" and card.state.good == (True, True)
 
 
+def test_the_caller_hears_of_the_restart_that_ends_the_updater(card: Card, tmp_path: Path) -> None:
+    """systemd tells the updater to end before `systemctl reboot` is over."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "systemctl").write_text("#!/bin/sh\nkill -TERM $PPID\nsleep 0.3\n")
+    (tools / "systemctl").chmod(0o755)
+    with card.updater_process(tools) as client:
+        client.update_restart()
+
+
 def test_nothing_is_said_to_what_is_no_call(card: Card) -> None:
     from masqgate.contract.calls import Call, Nothing
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -166,6 +167,31 @@ class Card:
             finally:
                 over.set()
                 thread.join(60)
+
+    @contextmanager
+    def updater_process(self, tools: Path) -> Iterator[UpdateClient]:
+        """The updater as systemd starts it, with other programs in its path."""
+        self.paths.update_socket.unlink(missing_ok=True)
+        folders = {"RUN": self.paths.run, "DATA": self.paths.data, "BOOT": self.paths.boot}
+        environment = {
+            **os.environ,
+            **{f"MASQGATE_{name}": str(folder) for name, folder in folders.items()},
+            "MASQGATE_SHARE": str(self.paths.share),
+            "LISTEN_FDS": "1",
+            "PATH": f"{tools}:{os.environ['PATH']}",
+        }
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(self.paths.update_socket))
+            listener.listen(8)
+            handed = f"exec 3<&{listener.fileno()}; exec {sys.executable} -m masqgate.updater"
+            process = subprocess.Popen(
+                ["bash", "-c", handed], env=environment, pass_fds=[listener.fileno()]
+            )
+            try:
+                yield UpdateClient(self.paths.update_socket, 60.0)
+            finally:
+                process.kill()
+                process.wait()
 
 
 def untouched(card: Card) -> bool:

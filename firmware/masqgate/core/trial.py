@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 CRASHES = 5  # starts of one service in a row, after which waiting is of no use
+PARTS = {"masqgate.service": "the supervisor", "masqgate-web.service": "the page"}
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,11 @@ def judge(seen: Seen, uplink_wanted: bool, elapsed_s: float, limits: Limits) -> 
 
     Good is one that has all it needs, and an uplink if there was one before the update.
     """
-    crashing = [name for name, count in sorted(seen.crashes.items()) if count >= CRASHES]
+    crashing = [
+        f"{PARTS.get(unit, 'a service')} ({unit})"
+        for unit, count in sorted(seen.crashes.items())
+        if count >= CRASHES
+    ]
     if crashing:
         return Verdict("failed", f"{' and '.join(crashing)} ended again and again")
     missing = _missing(seen)
