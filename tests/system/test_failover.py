@@ -77,6 +77,7 @@ def pinging(lab: Lab, folder: Path, what: str) -> Iterator[None]:
     with log.open("w") as out:
         program = subprocess.Popen(lab.boxes["A"].namespace.command(ping), stdout=out)
         try:
+            wait_until(lambda: "ttl=" in log.read_text(), PATIENCE_S, "a ping is answered")
             yield
         finally:
             program.send_signal(signal.SIGINT)
