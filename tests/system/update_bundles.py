@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-
-from masqgate.core.bootstate import COPY_SECTORS, SECTOR, BootState, encode
-from masqgate.core.bundle import HEAD
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "image"))
@@ -23,6 +21,7 @@ from builder.layout import PARTITIONS  # noqa: E402
 from bundle import make_bundle, slot_release  # noqa: E402
 from keys import development_keys  # noqa: E402
 
+CARD_BYTES = 1 << 30
 _OFFSET = PARTITIONS["slot-a"][0]
 _BREAK = "rm -rf /root/usr/lib/python3/dist-packages/masqgate_web\nexec switch_root"
 
@@ -72,23 +71,24 @@ def _replace(image: Path, folder: Path, name: str, data: bytes) -> None:
     assert _read(image, name) == data
 
 
-def card_on_trial(image: Path, target: Path, bundle: Path, version: str) -> None:
-    """Copy an image as an update leaves it: slot A good, the bundle in slot B to be tried."""
+def card_with(image: Path, target: Path, files: dict[str, Path]) -> None:
+    """Copy an image to a card of 1 GiB, its data partition grown, and put files on that."""
     subprocess.run(["cp", "--sparse=always", image, target], check=True)
-    data = bundle.read_bytes()
-    _, manifest, signature = HEAD.unpack(data[: HEAD.size])
-    pieces = json.loads(data[HEAD.size : HEAD.size + manifest])["pieces"]
-    at = HEAD.size + manifest + signature
-    state = BootState(seq=5, first="a", good=(True, False), tries=(0, 0)).to_be_tried("b")
-    with target.open("r+b") as card:
-        for offset, length, _ in pieces:
-            card.seek(PARTITIONS["slot-b"][0] + offset)
-            card.write(data[at : at + length])
-            at += length
-        card.seek(COPY_SECTORS[1] * SECTOR)
-        card.write(encode(state))
-    notes = target.with_name("trial.json")
-    notes.write_text(json.dumps({"slot": "b", "version": version, "uplink_up": False}))
-    orders = f"mkdir update\nwrite {notes} update/trial.json\n"
-    command = ["debugfs", "-w", "-f", "-", f"{target}?offset={PARTITIONS['data'][0]}"]
-    subprocess.run(command, input=orders.encode(), check=True, stdout=-3, stderr=-3)
+    os.truncate(target, CARD_BYTES)
+    offset, size = PARTITIONS["data"]
+    grow = ["sfdisk", "--quiet", "--no-reread", "--no-tell-kernel", "-N", "4", target]
+    subprocess.run(grow, input=b", +\n", check=True, stdout=-3)
+    part = target.with_suffix(".data")
+    with target.open("rb") as card, part.open("wb") as copy:
+        card.seek(offset)
+        copy.write(card.read(size))
+    os.truncate(part, CARD_BYTES - offset)
+    subprocess.run(["resize2fs", "-f", part], check=True, stdout=-3, stderr=-3)
+    for name, file in files.items():
+        command = ["debugfs", "-w", "-R", f"write {file} {name}", part]
+        subprocess.run(command, check=True, stdout=-3, stderr=-3)
+    os.truncate(target, offset)  # it is the last one
+    whole = ["dd", f"if={part}", f"of={target}", "bs=1M", f"seek={offset >> 20}"]
+    subprocess.run([*whole, "conv=sparse,notrunc", "status=none"], check=True)
+    os.truncate(target, CARD_BYTES)
+    part.unlink()
