@@ -236,8 +236,8 @@ def _take_calls(
                 continue
             return
         thread = threading.Thread(target=serve_one, args=(sock, updater, web), daemon=True)
+        threads.append(thread)  # first: it may be told to end as soon as the thread runs
         thread.start()
-        threads.append(thread)
 
 
 def main() -> int:
