@@ -61,6 +61,7 @@ def verbs(router: FakeRouter) -> dict[str, Callable[[Any], Any]]:
         "config_apply": lambda a: router.config_apply(a.text, a.confirm_within_s),
         "config_confirm": lambda a: router.config_confirm(),
         "log": lambda a: calls.Log(router.log(a.after, a.limit)),
+        "call_log": lambda a: calls.Log(router.call_log(a.limit)),
         "flows": lambda a: router.all_flows(),
         "self_test": lambda a: router.self_test(begin=a.begin),
         "password_check": lambda a: router.password_check(a.password, a.client),

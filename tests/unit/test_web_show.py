@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from masqgate.contract.status import LinkState
+from masqgate.contract.status import LinkHealth, LinkState
 from masqgate_web import show
 from masqgate_web.rates import HEIGHT, WIDTH, RateBook, Sample, draw
 
@@ -63,6 +63,12 @@ def test_every_state_has_words_of_its_own() -> None:
     assert {show.tone(link(state)) for state in LinkState} <= {
         "good", "busy", "calm", "warn", "bad",
     }  # fmt: skip
+
+
+def test_an_uplink_that_is_dead_beyond_is_not_told_as_connected() -> None:
+    dead = link(LinkState.UP, health=LinkHealth(verdict="bad", text="9.9.9.9: no answer."))
+    assert (show.words(dead), show.tone(dead)) == ("Up, but dead beyond", "warn")
+    assert show.words(link(LinkState.UP)) == "Connected"
 
 
 def test_a_plot_stays_in_its_box_and_breaks_at_gaps() -> None:

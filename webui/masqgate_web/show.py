@@ -38,6 +38,7 @@ LINE_WORDS: dict[LinkState, tuple[str, str]] = {
     LinkState.DIALING: ("Answering", "busy"),
     LinkState.UP: ("A caller is connected", "good"),
 }
+DEAD_BEYOND = ("Up, but dead beyond", "warn")
 BY_KIND = {"ethernet": ETHERNET_WORDS, "dialin": LINE_WORDS}
 
 
@@ -52,6 +53,8 @@ def tone(link: LinkStatus) -> str:
 
 
 def _words(link: LinkStatus) -> tuple[str, str]:
+    if link.state is LinkState.UP and link.health.verdict == "bad":
+        return DEAD_BEYOND
     usual = WORDS[link.state]
     return BY_KIND.get(link.kind, {}).get(link.state, usual)
 
