@@ -6,6 +6,7 @@ standard output is the result. The tests hold the other end (`router.py`).
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -37,6 +38,16 @@ ROOT = Path(__file__).parents[2]
 UNITS = ROOT / "rootfs-overlay/usr/lib/systemd/system"
 TOOLS = "/usr/sbin:/usr/bin:/sbin:/bin"
 SCRIPTS = "/usr/lib/masqgate/"
+HANDLER_S = 60.0
+
+
+def catches_hup(pid: int) -> bool:
+    """Whether a process has a handler for SIGHUP (proc(5), SigCgt: bit 0 is signal 1)."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("SigCgt:"):
+                return bool(int(line.split()[1], 16) & 1)
+    return False
 
 
 class Processes:
@@ -69,7 +80,13 @@ class Processes:
         self.calls.append(f"reload {unit}")
         if not self.active(unit):
             return self._run(unit)
-        self._running[unit].send_signal(signal.SIGHUP)
+        process = self._running[unit]
+        # Without a handler yet, it would end; systemd would start it again, this one does not.
+        until = time.monotonic() + HANDLER_S
+        while process.poll() is None and not catches_hup(process.pid):
+            assert time.monotonic() < until, f"{unit} does not handle SIGHUP"
+            time.sleep(0.01)
+        process.send_signal(signal.SIGHUP)
         return True
 
     def active(self, unit: str) -> bool:
