@@ -73,6 +73,11 @@ def epochs(writes: Sequence[Write], journal: frozenset[int]) -> list[Epoch]:
     return found
 
 
+def ends_flushed(found: Sequence[Epoch], journal: frozenset[int]) -> bool:
+    """Whether the last write is one that is followed by a flush."""
+    return bool(found) and _is_barrier(found[-1].units[-1], journal)
+
+
 def _is_barrier(unit: Unit, journal: frozenset[int]) -> bool:
     if unit.writes[0].at not in journal:
         return False

@@ -15,7 +15,7 @@ from tests.lab.pi import CARD, WRITES
 from . import blocklog
 from .card import DATA_START, Card
 from .judge import Broken, Facts, facts, run
-from .orders import BLOCK, epochs, subsets
+from .orders import BLOCK, ends_flushed, epochs, subsets
 from .record import Mark
 
 
@@ -55,7 +55,9 @@ class Recording:
         work.mkdir(parents=True, exist_ok=True)
         data = work / "data.img"
         self.card.write_data(data)
-        self.epochs = epochs(self.writes, journal(data))
+        sectors = journal(data)
+        self.epochs = epochs(self.writes, sectors)
+        self._flushed = ends_flushed(self.epochs, sectors)
 
     def prefix(self, count: int) -> Card:
         """The card after so many writes."""
@@ -85,6 +87,8 @@ class Recording:
     def _reordered(self, mark: Mark, limits: Limits, rng: random.Random, judge: _Judge) -> None:
         """Judge what may be on a card that stores in any order between two flushes."""
         firsts = [epoch.first for epoch in self.epochs]
+        if self._flushed:  # nothing was written since, so no epoch begins with that flush
+            firsts.append(len(self.writes))
         acknowledged = firsts[bisect.bisect_right(firsts, mark.done) - 1]
         begin = bisect.bisect_left(firsts, mark.start)
         end = bisect.bisect_left(firsts, mark.end)

@@ -22,7 +22,7 @@ from tests.powercut import blocklog
 from tests.powercut.blocklog import SECTOR, Write
 from tests.powercut.card import DATA_START, Card
 from tests.powercut.judge import MEND, Broken, facts, run
-from tests.powercut.orders import Epoch, Unit, epochs, subsets, units
+from tests.powercut.orders import Epoch, Unit, ends_flushed, epochs, subsets, units
 from tests.powercut.record import Mark
 from tests.powercut.replay import Limits, Recording, journal
 
@@ -57,6 +57,13 @@ def test_a_flush_is_where_the_journal_commits() -> None:
     ]  # fmt: skip
     assert [epoch.first for epoch in found] == [0, 16, 24]
     assert [unit.first for unit in units(writes)] == [0, 8, 16, 24, 32]
+
+
+def test_a_log_that_ends_in_a_commit_ends_in_a_flush() -> None:
+    commit = block(10) + block(101, COMMIT)
+    assert ends_flushed(epochs(commit, JOURNAL), JOURNAL)
+    assert not ends_flushed(epochs(commit + block(11), JOURNAL), JOURNAL)
+    assert not ends_flushed([], JOURNAL)
 
 
 def test_of_a_small_epoch_every_subset_is_tried_and_of_a_large_one_a_sample() -> None:
