@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -23,7 +22,6 @@ from tests.lab.runner import wait_until
 from tests.lab.state import ROOT, alive
 from tests.lab.world import ROOT as TREE
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root for network namespaces")
 RFC1918 = "192.168.77"
 
 
