@@ -6,29 +6,17 @@ it; the modem's call is an interface whose dialer is played.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from masqgate.contract.status import LinkHealth, LinkState
 
-from tests.unit.router import DOCUMENT, FakeDialer, link, until
+from tests.unit.router import until
 
-from .test_supervisor_process import Board
+from .board import MODEM, Board, boarded, cable
 
 GATEWAY, BEYOND = "203.0.113.1", "9.9.9.9"
-CABLE = """
-[[uplink]]
-kind = "ethernet"
-name = "cable"
-port = "eth1"
-address = "203.0.113.5/24"
-gateway = "203.0.113.1"
-hold_s = 3
-probe = { interval_s = 1, down_after = 2, up_after = 2 }
-"""
-MODEM = DOCUMENT.split("\n\n", 2)[2]
+CABLE = cable("hold_s = 3", "probe = { interval_s = 1, down_after = 2, up_after = 2 }")
 NAMED = CABLE.replace("probe = {", f'probe = {{ targets = ["{BEYOND}"],')
 
 
@@ -57,16 +45,10 @@ class Street(Board):
 
 @pytest.fixture
 def street() -> Iterator[Street]:
-    with tempfile.TemporaryDirectory(prefix="masqgate-") as folder:
-        made = Street(Path(folder))
-        dialer = FakeDialer(made.paths, "modem1", link())
-        try:
-            made.far(f"addr add {GATEWAY}/24 dev far1", f"addr add {BEYOND}/32 dev far1")
-            made.far("link set lo up")
-            yield made
-        finally:
-            dialer.close()
-            made.close()
+    with boarded(Street) as made:
+        made.far(f"addr add {GATEWAY}/24 dev far1", f"addr add {BEYOND}/32 dev far1")
+        made.far("link set lo up")
+        yield made
 
 
 def test_a_gateway_that_falls_silent_and_comes_back(street: Street) -> None:

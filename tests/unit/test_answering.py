@@ -287,7 +287,7 @@ def test_a_modem_that_falls_silent_is_reset_and_found_again() -> None:
     line.modem = "OK"
     line.until(IDLE)
     assert line.machine.resets == {"modem_silent": 1}
-    assert [note.code for note in line.notes] == ["modem_silent", "listening"]
+    assert [note.code for note in line.notes] == ["reset", "modem_silent", "listening"]
 
 
 def test_a_port_that_vanishes_is_looked_for() -> None:
@@ -364,7 +364,7 @@ def test_whatever_happens_it_waits_for_calls_again(seed: int) -> None:
         else:
             line.feed(chance.choice(events))
     line.modem, line.port_there = "OK", True
-    if line.machine._pppd:
+    if line.machine._pppd.runs:
         line.feed(ev.PppdEnded(0))
     line.until(IDLE)
 

@@ -13,15 +13,14 @@ from masqgate.desired.facts import Facts
 from masqgate.desired.network import (
     MAIN,
     Actual,
-    AddAddress,
+    Add,
     Address,
-    AddRoute,
     Change,
     CreateBridge,
+    Item,
     Network,
     PinAddress,
-    RemoveAddress,
-    RemoveRoute,
+    Remove,
     Route,
     SetMaster,
     SetSysctl,
@@ -161,7 +160,7 @@ def test_a_new_default_route_takes_the_place_of_the_old_one() -> None:
         routes=frozenset({Route(DEFAULT, "eth1", "203.0.113.1")}),
         links=reached(wanted).links | {"ppp-modem1"},
     )
-    assert diff(wanted, actual) == (AddRoute(Route(DEFAULT, "ppp-modem1")),)
+    assert diff(wanted, actual) == (Add(Route(DEFAULT, "ppp-modem1")),)
 
 
 def test_the_old_route_goes_even_if_the_new_interface_is_gone() -> None:
@@ -170,7 +169,7 @@ def test_the_old_route_goes_even_if_the_new_interface_is_gone() -> None:
     actual = msgspec.structs.replace(
         reached(wanted), routes=frozenset({old}), links=reached(wanted).links - {"ppp-modem1"}
     )
-    assert diff(wanted, actual)[0] == RemoveRoute(old)
+    assert diff(wanted, actual)[0] == Remove(old)
 
 
 def test_a_port_that_became_an_uplink_leaves_the_bridge_first() -> None:
@@ -198,6 +197,14 @@ def reached(wanted: Network) -> Actual:
     )
 
 
+def added(actual: Actual, item: Item) -> Actual:
+    if isinstance(item, Address):
+        return msgspec.structs.replace(actual, addresses=actual.addresses | {item})
+    assert isinstance(item, Route)
+    others = {route for route in actual.routes if route.destination != item.destination}
+    return msgspec.structs.replace(actual, routes=frozenset({*others, item}))
+
+
 def make(actual: Actual, change: Change) -> Actual:
     """What a kernel that obeys makes of a change."""
     new = msgspec.structs.replace
@@ -211,15 +218,12 @@ def make(actual: Actual, change: Change) -> Actual:
         return new(actual, masters=masters)
     if isinstance(change, SetUp):
         return new(actual, up=actual.up | {change.interface})
-    if isinstance(change, AddAddress):
-        return new(actual, addresses=actual.addresses | {change.address})
-    if isinstance(change, RemoveAddress):
-        return new(actual, addresses=actual.addresses - {change.address})
-    if isinstance(change, AddRoute):
-        others = {r for r in actual.routes if r.destination != change.route.destination}
-        return new(actual, routes=frozenset({*others, change.route}))
-    if isinstance(change, RemoveRoute):
-        return new(actual, routes=actual.routes - {change.route})
+    if isinstance(change, Add):
+        return added(actual, change.item)
+    if isinstance(change, Remove) and isinstance(change.item, Address):
+        return new(actual, addresses=actual.addresses - {change.item})
+    if isinstance(change, Remove):
+        return new(actual, routes=actual.routes - {change.item})
     assert isinstance(change, SetSysctl)
     return new(actual, sysctls={**actual.sysctls, change.sysctl.path: change.sysctl.value})
 

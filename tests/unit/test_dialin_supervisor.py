@@ -12,7 +12,7 @@ from masqgate.contract.document import parse
 from masqgate.contract.errors import MasqgateError
 from masqgate.contract.status import CallRecord, Counters, Entry, LinkState
 from masqgate.desired.facts import Facts, Guest
-from masqgate.desired.network import Actual, AddProxy, Proxy, RemoveProxy, diff, network
+from masqgate.desired.network import Actual, Add, Proxy, Remove, diff, network
 from masqgate.system.dialers import told
 
 from tests.unit.router import DOCUMENT, Router, link, until
@@ -98,8 +98,8 @@ def test_the_router_answers_arp_for_its_callers() -> None:
         links=frozenset({"br0"}), up=frozenset(), pinned=True, masters={},
         addresses=frozenset(), routes=frozenset(), sysctls={},
     )  # fmt: skip
-    assert AddProxy(proxy) in diff(wanted, actual)
+    assert Add(proxy) in diff(wanted, actual)
     there = msgspec.structs.replace(actual, proxies=frozenset({proxy, Proxy("br0", "1.2.3.4")}))
     changes = diff(wanted, there)
-    assert AddProxy(proxy) not in changes
-    assert RemoveProxy(Proxy("br0", "1.2.3.4")) in changes
+    assert Add(proxy) not in changes
+    assert Remove(Proxy("br0", "1.2.3.4")) in changes

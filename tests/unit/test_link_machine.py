@@ -8,12 +8,16 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from masqgate.contract.config import Caller, DialIn
+from masqgate.contract.dialer import AnswerConfig, AnyConfig
 from masqgate.contract.secret import Secret
 from masqgate.contract.status import LinkState, Reason
 from masqgate.link import events as ev
 from masqgate.link.machine import LinkMachine
-from masqgate.link.table import TABLE, trigger
+from masqgate.link.machines import Machine, machine_for
+from masqgate.link.table import trigger
 from masqgate.link.timings import Timings
+from msgspec import structs
 
 from tests.unit.link_world import Faults, World, config
 
@@ -31,7 +35,8 @@ def kinds(commands: Iterable[ev.Command]) -> list[str]:
 def test_a_call_reads_like_this() -> None:
     machine = LinkMachine(config(init=("ATZ",)), Timings(), lambda: 0.5)
     assert tell(machine, ev.Began()) == [
-        ev.SetTimer(ev.Timer.PORT, 15.0), ev.OpenPort("/dev/ttyUSB0", 115_200, True),
+        ev.ClosePort(), ev.SetTimer(ev.Timer.PORT, 15.0),
+        ev.OpenPort("/dev/ttyUSB0", 115_200, True),
     ]  # fmt: skip
     assert tell(machine, ev.PortOpened()) == [
         ev.CancelTimer(ev.Timer.PORT),
@@ -426,6 +431,16 @@ def test_a_mobile_modem_is_not_restarted_for_refused_logins() -> None:
     assert world.machine.resets == {}
 
 
+LINE = AnswerConfig(
+    line=DialIn(
+        name="modem2", port="/dev/ttyUSB0", address="192.168.77.60", rings=1,
+        caller=(Caller(name="anybox", password=Secret("eight letters")),),
+    ),
+    interface="ppp-modem2", router="192.168.77.1",
+)  # fmt: skip
+CONFIGS: list[AnyConfig] = [
+    *(config(mode=mode) for mode in ("always", "demand", "manual", "off")), LINE, LINE,
+]  # fmt: skip
 IDLE = Reason("idle_hung_up", "Nothing was sent for 5 min.")
 EVENTS: st.SearchStrategy[ev.Event] = st.one_of(
     st.sampled_from([
@@ -442,6 +457,11 @@ EVENTS: st.SearchStrategy[ev.Event] = st.one_of(
         ev.PortData(b"\r\nERROR\r\n"), ev.PortData(b"\0\xff~\r" * 50),
         ev.PppdLogged("rcvd [LCP ConfReq id=0x1]"),
         ev.PppdLogged("local  IP address 10.0.0.1"), ev.PppdLogged("remote IP address 10.0.0.2"),
+        ev.PortData(b"\r\nRING\r\n"), ev.LineLoaded(LINE),
+        ev.LineLoaded(structs.replace(LINE, router="192.168.77.2")),
+        ev.PppdLogged("Peer anybox authenticated with CHAP"),
+        ev.PppdLogged("Peer bob failed CHAP authentication"),
+        ev.PppdLogged("remote IP address 192.168.77.60"),
         ev.PppdLogged("No response to 4 echo-requests"), ev.PppdLogged("x" * 9000),
     ]),
     st.builds(ev.PppdEnded, st.integers(-15, 20)),
@@ -455,13 +475,15 @@ EVENTS: st.SearchStrategy[ev.Event] = st.one_of(
 class Watch:
     """What must hold whatever happens."""
 
-    def __init__(self, machine: LinkMachine) -> None:
+    def __init__(self, machine: Machine) -> None:
         self.machine = machine
+        # A line that answers listens while it is idle; a link that is idle waits for nothing.
+        self.at_rest = (S.OFF, S.IDLE) if isinstance(machine, LinkMachine) else (S.OFF,)
         self.running = False  # pppd, as far as the machine was told
 
     def feed(self, event: ev.Event, now: float) -> None:
         before = self.machine.state
-        row = TABLE[before].get(trigger(event))
+        row = self.machine.table[before].get(trigger(event))
         commands = self.machine.handle(event, now)
         after = self.machine.state
         allowed = {before} | (row.leads_to if row is not None else set())
@@ -472,10 +494,10 @@ class Watch:
             if isinstance(command, ev.StartPppd):
                 assert not self.running
                 self.running = True
-        if after not in (S.OFF, S.IDLE):
-            assert self.machine.deadlines, f"no timer runs in {after} after {event}"
-        if after in (S.OFF, S.IDLE):
+        if after in self.at_rest:
             assert not self.machine.deadlines
+        else:
+            assert self.machine.deadlines, f"no timer runs in {after} after {event}"
         if after not in (S.NEGOTIATING, S.UP, S.HANGING_UP):
             assert not self.running, f"pppd was left behind in {after} after {event}"
         text = self.machine.reason.text
@@ -484,9 +506,9 @@ class Watch:
 
 
 @settings(max_examples=400, deadline=None)
-@given(st.lists(EVENTS, max_size=80), st.sampled_from(["always", "demand", "manual", "off"]))
-def test_any_events_in_any_order_leave_a_way_on(events: list[ev.Event], mode: str) -> None:
-    watch = Watch(LinkMachine(config(mode=mode), Timings(), lambda: 0.5))
+@given(st.lists(EVENTS, max_size=80), st.sampled_from(CONFIGS))
+def test_any_events_in_any_order_leave_a_way_on(events: list[ev.Event], what: AnyConfig) -> None:
+    watch = Watch(machine_for(what, Timings(), lambda: 0.5, ""))
     for number, event in enumerate([ev.Began(), *events]):
         watch.feed(event, float(number))
     # And then, when all is well again, the end comes in bounded time.

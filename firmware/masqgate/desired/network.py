@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TypeVar
 
 import msgspec
 
@@ -72,6 +73,10 @@ class Sysctl(msgspec.Struct, frozen=True, order=True):
     value: str
 
 
+Item = Address | Route | Rule | Proxy
+Sorted = TypeVar("Sorted", Rule, Proxy)
+
+
 class Network(msgspec.Struct, frozen=True):
     """What is wanted."""
 
@@ -139,52 +144,19 @@ class SetUp(msgspec.Struct, frozen=True):
     interface: str
 
 
-class AddAddress(msgspec.Struct, frozen=True):
-    """Add an address."""
+class Add(msgspec.Struct, frozen=True):
+    """Add an address, a route, a rule, or a host that ARP is answered for.
 
-    address: Address
+    A route takes the place of the one to the same destination.
+    """
 
-
-class RemoveAddress(msgspec.Struct, frozen=True):
-    """Remove an address."""
-
-    address: Address
+    item: Item
 
 
-class AddRoute(msgspec.Struct, frozen=True):
-    """Add one of our routes, or replace the one to the same destination."""
+class Remove(msgspec.Struct, frozen=True):
+    """Remove one."""
 
-    route: Route
-
-
-class RemoveRoute(msgspec.Struct, frozen=True):
-    """Remove one of our routes."""
-
-    route: Route
-
-
-class AddRule(msgspec.Struct, frozen=True):
-    """Add one of our rules."""
-
-    rule: Rule
-
-
-class RemoveRule(msgspec.Struct, frozen=True):
-    """Remove one of our rules."""
-
-    rule: Rule
-
-
-class AddProxy(msgspec.Struct, frozen=True):
-    """Answer ARP for an address."""
-
-    proxy: Proxy
-
-
-class RemoveProxy(msgspec.Struct, frozen=True):
-    """Answer ARP for it no more."""
-
-    proxy: Proxy
+    item: Item
 
 
 class SetSysctl(msgspec.Struct, frozen=True):
@@ -193,10 +165,7 @@ class SetSysctl(msgspec.Struct, frozen=True):
     sysctl: Sysctl
 
 
-Change = (
-    CreateBridge | CreateSink | PinAddress | SetMaster | SetUp | AddAddress | RemoveAddress
-    | AddRoute | RemoveRoute | AddRule | RemoveRule | AddProxy | RemoveProxy | SetSysctl
-)  # fmt: skip
+Change = CreateBridge | CreateSink | PinAddress | SetMaster | SetUp | Add | Remove | SetSysctl
 
 
 def network(config: Config, facts: Facts) -> Network:
@@ -333,16 +302,19 @@ def diff(wanted: Network, actual: Actual) -> tuple[Change, ...]:
         *_bridge_changes(wanted, actual),
         *_address_changes(wanted, actual),
         *_route_changes(wanted, actual),
-        *(RemoveRule(rule) for rule in sorted(actual.rules - set(wanted.rules))),
-        *(AddRule(rule) for rule in wanted.rules if rule not in actual.rules),
-        *(RemoveProxy(proxy) for proxy in sorted(actual.proxies - set(wanted.proxies))),
-        *(AddProxy(proxy) for proxy in wanted.proxies if proxy not in actual.proxies),
+        *_exactly(wanted.rules, actual.rules),
+        *_exactly(wanted.proxies, actual.proxies),
         *(
             SetSysctl(sysctl)
             for sysctl in wanted.sysctls
             if actual.sysctls.get(sysctl.path, sysctl.value) != sysctl.value
         ),
     )
+
+
+def _exactly(wanted: tuple[Sorted, ...], actual: frozenset[Sorted]) -> Iterator[Change]:
+    yield from (Remove(item) for item in sorted(actual - set(wanted)))
+    yield from (Add(item) for item in wanted if item not in actual)
 
 
 def _bridge_changes(wanted: Network, actual: Actual) -> Iterator[Change]:
@@ -366,11 +338,11 @@ def _bridge_changes(wanted: Network, actual: Actual) -> Iterator[Change]:
 def _address_changes(wanted: Network, actual: Actual) -> Iterator[Change]:
     for address in sorted(actual.addresses):
         if address.interface in wanted.owned and address not in wanted.addresses:
-            yield RemoveAddress(address)
+            yield Remove(address)
     present = {*actual.links, wanted.bridge}
     for address in wanted.addresses:
         if address not in actual.addresses and address.interface in present:
-            yield AddAddress(address)
+            yield Add(address)
 
 
 def _route_changes(wanted: Network, actual: Actual) -> Iterator[Change]:
@@ -385,5 +357,5 @@ def _route_changes(wanted: Network, actual: Actual) -> Iterator[Change]:
     replaced = {(r.table, r.destination) for r in new if r.interface in present}
     for route in sorted(actual.routes - set(wanted.routes)):
         if (route.table, route.destination) not in replaced:
-            yield RemoveRoute(route)
-    yield from (AddRoute(route) for route in new)
+            yield Remove(route)
+    yield from (Add(route) for route in new)

@@ -66,9 +66,6 @@ _BY_EXIT = {
 AUTH_EXIT = 11  # pppd(8), 'EXIT STATUS': the peer failed to authenticate itself
 
 _STATES = {
-    "off": ("Switched off in the configuration.", ""),
-    "opening": ("Opening the port {detail}.", ""),
-    "preparing": ("Preparing the modem to answer.", ""),
     "listening": ("Waiting for a call.", ""),
     "ringing": ("The telephone rings{detail}.", ""),
     "answering": ("Answering a call{detail}.", ""),
@@ -79,7 +76,6 @@ _STATES = {
         "Too many logins were refused: the line does not answer for {detail}.",
         "Have the line listen again at once by 'connect'.",
     ),
-    "ended": ("The dialer has ended.", ""),
 }
 
 

@@ -3,97 +3,122 @@
 Theory of operation. The line waits for calls (IDLE) with the port open, and asks the modem now
 and then whether it is there. After enough rings it answers (DIALING: the receiver is lifted),
 lends the port to pppd, which asks for the login (NEGOTIATING), and carries IP (UP). All ways out
-lead through HANGING_UP and `_settle`, which opens the port anew (DTR drops) and prepares the
-modem again, unless the line is locked out or the modem does not work (WAITING).
-
-Transitions are in `answer_table.py`. In every state but OFF a timer runs: nothing that fails to
-happen can keep the line from answering.
+lead through HANGING_UP and `_settle`; `_choose_way` opens the port anew (DTR drops) and prepares
+the modem again, unless the line is locked out or the modem does not work (WAITING). What any
+modem needs is in `skeleton.py`, the transitions are in `answer_table.py`.
 """
 
 from __future__ import annotations
 
-from ..contract.status import Counters, LinkState
+import msgspec
+
+from ..contract.config import Caller, DialIn
+from ..contract.dialer import AnswerConfig
+from ..contract.status import LinkState, LinkStatus, Reason
 from . import answer_dialogs, answer_words, server_options
-from .answering_calls import Answering
-from .events import (
-    Counted,
-    Event,
-    LendPort,
-    PortData,
-    PortLent,
-    PppdBegan,
-    PppdEnded,
-    PppdFailed,
-    PppdLogged,
-    StartPppd,
-    Timer,
-)
-from .options import is_slow
-from .pppd_log import Fact, RemoteAddress, Told
+from . import events as ev
+from .answer_table import ANSWERS
+from .dialog import Dialog
+from .events import Timer
+from .lockout import Limit, Lockout, after_failure, wait_s
+from .pppd_log import Fact, PppFact, RemoteAddress, Told
 from .ringing import Ringing
+from .skeleton import IN_CALL, Skeleton
 from .talk import Talk
-from .text import harmless
+from .text import harmless, span
+from .timings import Timings
+from .visit import Visit, must_end
 
-MISSED_ECHOES = 3  # intervals in which pppd neither woke nor wrote: it has stopped working
 
+class AnsweringMachine(Skeleton):
+    """One line's life: when it answers, who gets in, and what becomes of a call."""
 
-class AnsweringMachine(Answering):
-    """One line's life: handlers of what modem and pppd do."""
+    table = ANSWERS
 
-    # The modem
+    def __init__(self, config: AnswerConfig, timings: Timings) -> None:
+        super().__init__(timings)
+        self.config = config
+        self.visit = Visit()
+        self._lockout = Lockout()
+        self._faults = 0  # of the modem, in a row
+        self._fault = ("", "")  # the newest one, and its detail; empty: none
+        self._told = ""  # the fault that people were told of
 
-    def _prepare(self, _: Event) -> None:
-        self._cancel(Timer.PORT)
-        self._enter(LinkState.INIT, answer_words.state("preparing"))
-        self._say(Talk(answer_dialogs.prepare(self.port, self.modem, self._timings)))
+    @property
+    def port(self) -> DialIn:
+        """The modem, as configured."""
+        return self.config.line
 
-    def _hear(self, event: PortData) -> None:
-        if self._talk is not None:
-            self._carry(self._talk.hear(event.data))
+    def status(self, now: float, since_at: float) -> LinkStatus:
+        """Return what to tell; `since_at` is the Unix time of the last change of state."""
+        return msgspec.structs.replace(
+            self._status(self.config.interface, now, since_at),
+            kind="dialin",
+            rings=self.visit.ringing.rings,
+            caller=self.visit.caller,
+            caller_id=self.visit.caller_id,
+        )
 
-    def _step_over(self, _: Event) -> None:
-        if self._talk is not None:
-            self._carry(self._talk.time_up())
+    # Between calls
 
-    def _talked(self, talk: Talk) -> None:
-        """A dialog ended: by the state, go on or fail."""
-        if self.state is LinkState.RESETTING:
-            self._settle()
-        elif self.state is LinkState.DIALING:
-            if talk.outcome is None:
-                self._connected()
-            else:
-                self._end_call(*talk.outcome)
-        elif talk.outcome is not None:
-            self._fail(*talk.outcome)
-        elif self.state is LinkState.INIT:
-            self._wait_for_calls()
-        elif self.state is LinkState.IDLE:
-            self._set(Timer.CHECK, self._timings.check)
-            self._answer_if_due()
+    def _choose_way(self) -> None:
+        if silent := wait_s(self._lockout, self._out.now):
+            self._enter(LinkState.WAITING, answer_words.state("locked", span(silent)))
+            self._out.set(Timer.REDIAL, silent)
+        elif self._fault[0]:
+            self._pause(*self._fault)
         else:
-            self._settle()
+            self._open()
 
-    def _wait_for_calls(self) -> None:
-        self._ladder = self._faults = 0
+    def _pause(self, code: str, detail: str) -> None:
+        doubled = self._timings.first_pause * 2 ** min(self._faults - 1, 10)
+        seconds = min(doubled, self._timings.longest_pause)
+        self._enter(LinkState.WAITING, answer_words.pausing(code, detail, seconds))
+        self._out.set(Timer.REDIAL, seconds)
+        if self._told != code:
+            self._out.note(code, self.reason.text, "error")
+            self._told = code
+
+    def _remember(self, code: str, detail: str = "") -> None:
+        self._faults += 1
+        self._fault = (code, detail)
+
+    def _start_anew(self) -> None:
+        self.visit, self._fault = Visit(), ("", "")
+
+    def _preparation(self) -> Dialog:
+        return answer_dialogs.prepare(self.port, self.modem, self._timings)
+
+    def _prepared(self) -> None:
+        self._faults = 0
         self._enter(LinkState.IDLE, answer_words.state("listening"))
         if self._told:
-            self._note("listening", "The modem works again; the line waits for calls.")
+            self._out.note("listening", "The modem works again; the line waits for calls.")
             self._told = ""
-        self._set(Timer.CHECK, self._timings.check)
+        self._out.set(Timer.CHECK, self._timings.check)
 
-    def _check(self, _: Event) -> None:
-        self._say(Talk(answer_dialogs.check(self._timings)))
+    # Waiting for a call, and answering it
 
-    def _listen(self, event: PortData) -> None:
+    def _check(self, _: ev.Event) -> None:
+        self._say(answer_dialogs.check(self._timings))
+
+    def _listen(self, event: ev.PortData) -> None:
         ringing = self.visit.ringing
         if ringing.hear(event.data):
-            self._set(Timer.RING, self._timings.ring)
+            self._out.set(Timer.RING, self._timings.ring)
         if ringing.rings:
-            self.reason = answer_words.state("ringing", self._number())
+            self.reason = answer_words.state("ringing", self.visit.number)
         self._hear(event)
         if self.state is LinkState.IDLE:
             self._answer_if_due()
+
+    def _talked(self, talk: Talk) -> None:
+        """Between calls, too, the modem is talked to."""
+        if self.state is LinkState.IDLE and talk.outcome is None:
+            self._out.set(Timer.CHECK, self._timings.check)
+            self._answer_if_due()
+        else:
+            super()._talked(talk)
 
     def _answer_if_due(self) -> None:
         """Answer after enough rings, but not in the middle of a question to the modem."""
@@ -102,84 +127,46 @@ class AnsweringMachine(Answering):
             self.call.connect_rate = ringing.connected.rate
             self.call.connect_text = harmless(ringing.connected.text)
             self._cancel_all()
-            self.visit.began = self._now
-            self._connected()
-        elif ringing.rings >= self.config.line.rings and self._talk is None:
+            self.visit.began = self._out.now
+            self._pick_up()
+        elif ringing.rings >= self.port.rings and self._talk is None:
             self._cancel_all()
-            self.visit.began = self._now
-            self._enter(LinkState.DIALING, answer_words.state("answering", self._number()))
-            self._note("answering", self.reason.text)
-            self._say(Talk(answer_dialogs.answer(self.config.line, self.call)))
+            self.visit.began = self._out.now
+            self._enter(LinkState.DIALING, answer_words.state("answering", self.visit.number))
+            self._out.note("answering", self.reason.text)
+            self._say(answer_dialogs.answer(self.port, self.call))
 
-    def _number(self) -> str:
-        return f" (number {self.visit.caller_id})" if self.visit.caller_id else ""
+    def _dialed(self, talk: Talk) -> None:
+        if talk.outcome is None:
+            self._pick_up()
+        else:
+            self._end_call(*talk.outcome)
 
-    def _gave_up(self, _: Event) -> None:
-        text = f"A caller{self._number()} gave up after {self.visit.ringing.rings} rings."
-        self._note("not_answered", text)
-        self.visit.ringing = Ringing()
+    def _pick_up(self) -> None:
+        self._connected(answer_words.state("connected", self._at_rate()))
+
+    def _gave_up(self, _: ev.Event) -> None:
+        visit = self.visit
+        text = f"A caller{visit.number} gave up after {visit.ringing.rings} rings."
+        self._out.note("not_answered", text)
+        visit.ringing = Ringing()
         self._enter(LinkState.IDLE, answer_words.state("listening"))
 
-    def _connected(self) -> None:
+    # The caller, as pppd tells
+
+    def _pppd_files(self, *, carrier_wire: bool) -> ev.StartPppd:
         rate = self.call.connect_rate
-        detail = f" at {rate} bit/s" if rate else ""
-        self._enter(LinkState.NEGOTIATING, answer_words.state("connected", detail))
-        slow, usual = self._timings.slow_negotiation, self._timings.negotiation
-        self._set(Timer.PORT, self._timings.port_open)
-        self._set(Timer.NEGOTIATION, slow if is_slow(rate) else usual)
-        self._out.append(LendPort())
+        options = server_options.render(self.config, carrier_wire=carrier_wire, rate=rate)
+        return ev.StartPppd(options, server_options.secrets(self.port))
 
-    def _port_lost(self, _: Event) -> None:
-        self._faults += 1
-        self._fault = ("port_lost", "")
-        self._settle()
+    def caller(self, name: str) -> Caller | None:
+        """Return one of those who may log in."""
+        return next((each for each in self.port.caller if each.name == name), None)
 
-    def _port_lost_late(self, event: Event) -> None:
-        """A pppd that still runs is waited for first."""
-        if not self._pppd:
-            self._settle()
-
-    def _port_lost_in_call(self, _: Event) -> None:
-        self._end_call("port_lost")
-
-    def _lend_stuck(self, _: Event) -> None:
-        self._end_call("port_stuck")
-
-    # pppd
-
-    def _start_pppd(self, event: PortLent) -> None:
-        self._cancel(Timer.PORT)
-        if self._pppd:
-            return
-        try:
-            options = server_options.render(
-                self.config,
-                carrier_wire=event.carrier is True,
-                rate=self.call.connect_rate,
-            )
-            secrets = server_options.secrets(self.config.line)
-        except ValueError:
-            self._end_call("pppd_options")
-            return
-        self._pppd = True
-        self._out.append(StartPppd(options, secrets))
-
-    def _pppd_began(self, event: PppdBegan) -> None:
-        self.call.pppd_pid = event.pid
-        self._alive()
-
-    def _pppd_failed(self, event: PppdFailed) -> None:
-        self._pppd = False
-        self._end_call("pppd_failed", f" ({harmless(event.detail)})")
-
-    def _logged(self, event: PppdLogged) -> None:
-        self._alive()
-        fact = self.call.log.take(event.line)
-        if fact is None:
-            return
+    def _learned(self, fact: PppFact) -> None:
         self.call.take(fact)
         if isinstance(fact, RemoteAddress) and self.state is LinkState.NEGOTIATING:
-            self._came_up()
+            self._take_caller()
         elif isinstance(fact, Fact):
             self._told_of_login(fact)
             if fact.told is Told.ECHO_LOST:
@@ -197,53 +184,71 @@ class AnsweringMachine(Answering):
             self.visit.caller = fact.text
             self.reason = answer_words.state("logged_in", fact.text)
 
-    def _came_up(self) -> None:
+    def _take_caller(self) -> None:
         caller = self.caller(self.visit.caller)
-        line = self.config.line
-        if caller is None or self.call.peer != server_options.address_of(line, caller):
+        if caller is None or self.call.peer != server_options.address_of(self.port, caller):
             self._end_call("address_refused")
             return
-        self._cancel(Timer.NEGOTIATION)
-        self.call.up = True
-        self.calls += 1
-        self._lockout = type(self._lockout)()
-        rate = f" at {self.call.connect_rate} bit/s" if self.call.connect_rate else ""
-        detail = f"{caller.name}{self._number()} as {self.call.peer}{rate}"
-        self._enter(LinkState.UP, answer_words.state("up", detail))
-        self._note("caller_up", self.reason.text)
-        self._alive()
+        self._lockout = Lockout()
+        detail = f"{caller.name}{self.visit.number} as {self.call.peer}{self._at_rate()}"
+        self._came_up("caller_up", answer_words.state("up", detail))
 
-    def _alive(self) -> None:
-        """There was a sign of life; the next one is due in time."""
-        interval = self.config.line.echo_interval_s
-        up_s = MISSED_ECHOES * interval + self._timings.silence
-        up = self.state is LinkState.UP
-        self._set(Timer.LIFE, up_s if up else self._timings.stall)
+    # The end of a call
 
-    def _stirred(self, _: Event) -> None:
-        """pppd says nothing of echoes that are answered, but it wakes up for them."""
-        self._alive()
-
-    def _counted(self, event: Counted) -> None:
-        counters = Counters(event.rx_bytes, event.tx_bytes)
-        if counters.rx_bytes != self.call.counters.rx_bytes and self.state is LinkState.UP:
-            self._alive()
-        self.call.counters = counters
-
-    def _negotiation_over(self, _: Event) -> None:
-        self._end_call("negotiation_timeout")
-
-    def _no_life(self, _: Event) -> None:
-        self._end_call("pppd_silent")
-
-    def _pppd_stopped(self, _: Event) -> None:
-        self._end_call("pppd_stopped")
-        self._kill_pppd(_)
-
-    def _pppd_ended(self, event: PppdEnded) -> None:
-        self._pppd = False
-        code = answer_words.why_ended(event.status, frozenset(self.call.told), was_up=self.call.up)
-        tried = f' (name "{self.visit.tried}")' if self.visit.tried else ""
+    def _why_ended(self, status: int) -> tuple[str, str]:
+        code = answer_words.why_ended(status, frozenset(self.call.told), was_up=self.call.up)
         if code in ("login_refused", "login_missing"):
             self._login_refused()
-        self._end_call(code, tried)
+        return code, f' (name "{self.visit.tried}")' if self.visit.tried else ""
+
+    def _login_refused(self) -> None:
+        """Count it; the last that is allowed silences the line."""
+        line = self.port
+        limit = Limit(line.failures, 60 * line.failures_within_minutes, 60 * line.lockout_minutes)
+        self._lockout = after_failure(self._lockout, limit, self._out.now)
+        if silent := wait_s(self._lockout, self._out.now):
+            text = answer_words.state("locked", span(silent)).text
+            self._out.note("locked", text, "warning")
+
+    def _end_call(self, code: str, detail: str = "") -> None:
+        self.visit.end, self.visit.detail = code, detail
+        self._hang_up(answer_words.hanging_up(code, detail))
+
+    def _call_over(self, _: Reason) -> None:
+        visit = self.visit
+        if visit.began is not None:
+            record = visit.record(self.port.name, self.call, self._out.now)
+            self._out.add(ev.CallEnded(record, answer_words.ENDS[visit.end].level))
+            visit.began = None
+
+    # Wishes
+
+    def _connect(self, _: ev.Event) -> None:
+        """Listen again, now."""
+        self._lockout = Lockout()
+        self._open()
+
+    def _leave(self, _: ev.Event | None = None) -> None:
+        if self.state in IN_CALL:
+            self._end_call("ended" if self._ending else "hung_up_by_hand")
+        else:
+            self._settle()
+
+    def _reload(self, event: ev.LineLoaded) -> None:
+        old, self.config = self.config, event.config
+        if old != event.config:
+            self._open()
+
+    def _reload_waiting(self, event: ev.LineLoaded) -> None:
+        """A lock-out outlasts a change, for it is not the administrator's doing."""
+        old, self.config = self.config, event.config
+        if old != event.config and not wait_s(self._lockout, self._out.now):
+            self._open()
+
+    def _reload_later(self, event: ev.LineLoaded) -> None:
+        self.config = event.config
+
+    def _reload_in_call(self, event: ev.LineLoaded) -> None:
+        old, self.config = self.config, event.config
+        if must_end(old, event.config, self.visit.caller):
+            self._end_call("config_changed")

@@ -22,6 +22,7 @@ from .timings import Timings
 
 TRIES = 2
 LADDER = ("hang_up", "dtr", "restart")  # steps of the recovery ladder, by level
+TOP = len(LADDER) - 1  # the last step, which is repeated
 _DIAL_FAILURES = {
     Final.BUSY: "busy",
     Final.NO_DIALTONE: "no_dialtone",
@@ -99,9 +100,8 @@ def hang_up(timings: Timings) -> Dialog:
     return None if answer.result is not None else (unanswered(answer), "")
 
 
-def climb(level: int, mobile: bool, timings: Timings) -> Dialog:
+def climb(step: str, mobile: bool, timings: Timings) -> Dialog:
     """Take one step of the recovery ladder; None if the modem answers after it."""
-    step = LADDER[level]
     if step == "dtr":
         yield LowerDtr()
         yield Pause(timings.settle)

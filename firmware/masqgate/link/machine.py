@@ -1,150 +1,152 @@
 """The link machine: events in, commands out; no I/O, no clock, no chance of its own.
 
-Theory of operation. The link is wanted or it is not (`_wanted`: the mode, and what people told
+Theory of operation. The link is wanted or it is not (`Wishes`: the mode, and what people told
 it). A wanted link goes round: open the port (INIT), prepare the modem, dial (DIALING), lend the
 port to pppd (NEGOTIATING), UP, and, when anything goes wrong, hang up (HANGING_UP), bring the
 modem back if it does not answer (RESETTING), wait (WAITING), and again, for ever. All exits from
-the round lead through `_settle`, which alone decides where an idle link goes. What talks to the
-modem is a dialog run by `Talk`; what pppd tells is kept in `CallFacts`.
-
-Transitions are in `table.py`. In every state but OFF and IDLE a timer runs: nothing that fails
-to happen can hold the link up.
+the round lead through `_settle`; `_choose_way` alone decides where an idle link goes. What any
+modem needs is in `skeleton.py`, the transitions are in `table.py`.
 """
 
 from __future__ import annotations
 
-from ..contract.status import Counters, LinkState, Reason
-from . import dialogs, options, pppd_exit, reasons
-from .events import (
-    Counted,
-    Event,
-    LendPort,
-    PortData,
-    PortLent,
-    PppdBegan,
-    PppdEnded,
-    PppdFailed,
-    PppdLogged,
-    StartPppd,
-    Timer,
-)
+from collections.abc import Callable
+
+import msgspec
+
+from ..contract.config import Modem
+from ..contract.dialer import DialerConfig
+from ..contract.status import LinkState, LinkStatus, Reason
+from . import changes, dialogs, options, pppd_exit, reasons
+from . import events as ev
+from .backoff import Backoff, Cause
+from .dialog import Dialog
+from .events import Timer
 from .facts import inside, usable
-from .pppd_exit import hopeless
-from .pppd_log import NameServer, RemoteAddress, Told
+from .pppd_log import NameServer, PppFact, RemoteAddress, Told
+from .skeleton import IN_CALL, Skeleton
+from .table import TABLE
 from .talk import Talk
-from .text import harmless
+from .timings import Timings
 from .wishes import Wishes
 
-MISSED_ECHOES = 3  # intervals in which pppd neither woke nor wrote: it has stopped working
+RESET_EVERY = 6  # failed calls in a row after which a mobile modem is restarted
+NO_FAILURE = ("carrier_lost", "")  # told if none is remembered
 PEER_EXPLAINS = frozenset({"auth_failed", "auth_no_secret", "peer_refused", "peer_closed"})
 
 
-class LinkMachine(Wishes):
-    """One uplink's life: handlers of what modem and pppd do."""
+class LinkMachine(Skeleton):
+    """One uplink's life: whether and when it dials, and what becomes of a call."""
 
-    # The modem
+    table = TABLE
 
-    def _prepare(self, _: Event) -> None:
-        self._cancel(Timer.PORT)
-        self._enter(LinkState.INIT, reasons.state("preparing"))
-        self._say(Talk(dialogs.prepare(self.config.modem, self.modem, self._timings)))
+    def __init__(
+        self,
+        config: DialerConfig,
+        timings: Timings,
+        chance: Callable[[], float],
+        pin_mark: str = "",
+    ) -> None:
+        super().__init__(timings, pin_mark)
+        self.config = config
+        self.attempts = 0
+        self._backoff = Backoff(timings, chance)
+        self._failure = NO_FAILURE
+        self._wishes = Wishes()
 
-    def _hear(self, event: PortData) -> None:
-        if self._talk is not None:
-            self._carry(self._talk.hear(event.data))
+    @property
+    def port(self) -> Modem:
+        """The modem, as configured."""
+        return self.config.modem
 
-    def _step_over(self, _: Event) -> None:
-        if self._talk is not None:
-            self._carry(self._talk.time_up())
+    def status(self, now: float, since_at: float) -> LinkStatus:
+        """Return what to tell; `since_at` is the Unix time of the last change of state."""
+        dns = self.call.dns if self.call.up else {}
+        return msgspec.structs.replace(
+            self._status(self.config.interface, now, since_at),
+            dns=tuple(dict.fromkeys(dns[index] for index in sorted(dns))),
+            attempts=self.attempts,
+            signal_dbm=self.modem.signal_dbm,
+            operator=self.modem.operator,
+        )
 
-    def _talked(self, talk: Talk) -> None:
-        """A dialog ended: by the state, go on or fail."""
-        if self.state is LinkState.RESETTING:
-            self._settle()
-        elif self.state is LinkState.DIALING:
-            self._dialed(talk)
-        elif talk.outcome is not None:
-            self._fail(*talk.outcome)
-        elif self.state is LinkState.INIT:
-            self._dial()
+    # The round
+
+    def _choose_way(self) -> None:
+        now = self._wishes.take_now()
+        if self.port.mode == "off":
+            self._enter(LinkState.OFF, reasons.state("off"))
+        elif not self._wishes.wanted:
+            self._enter(LinkState.IDLE, self._wishes.why_idle(self.port.mode))
+        elif now or self.state in (LinkState.OFF, LinkState.IDLE):
+            self._open()
         else:
-            self._ladder = 0
-            self._conclude()
+            self._wait()
+        self._failure = NO_FAILURE
 
-    def _dial(self) -> None:
-        self._ladder = 0
+    def _wait(self) -> None:
+        code, detail = self._failure
+        cause = reasons.FAILURES[code].cause
+        seconds = self._backoff.wait(cause)
+        self._enter(LinkState.WAITING, reasons.waiting(code, detail, seconds))
+        self._out.set(Timer.REDIAL, seconds)
+        self._out.note(code, self.reason.text, "warning" if cause is Cause.LINE else "error")
+
+    def _remember(self, code: str, detail: str = "") -> None:
+        """Keep why the link must wait. A fault of the line does not hide a refusal before it."""
+        grave = reasons.FAILURES[self._failure[0]].cause is not Cause.LINE
+        if not grave or reasons.FAILURES[code].cause is not Cause.LINE:
+            self._failure = (code, detail)
+
+    @property
+    def _needed(self) -> bool:
+        return self._wishes.wanted and not self._ending
+
+    def _start_anew(self) -> None:
+        self._wishes.now = False
+
+    def _preparation(self) -> Dialog:
+        return dialogs.prepare(self.port, self.modem, self._timings)
+
+    def _prepared(self) -> None:
         self.attempts += 1
-        self._enter(LinkState.DIALING, reasons.state("dialing", self.config.modem.number))
-        self._note("dialing", self.reason.text)
-        self._say(Talk(dialogs.dial(self.config.modem, self.call, self._timings)))
+        self._enter(LinkState.DIALING, reasons.state("dialing", self.port.number))
+        self._out.note("dialing", self.reason.text)
+        self._say(dialogs.dial(self.port, self.call, self._timings))
 
     def _dialed(self, talk: Talk) -> None:
         if talk.outcome is None:
-            rate = self.call.connect_rate
-            detail = f" at {rate} bit/s" if rate else ""
-            self._enter(LinkState.NEGOTIATING, reasons.state("starting_ppp", detail))
-            self._set(Timer.PORT, self._timings.port_open)
-            slow = options.is_slow(rate)
-            patience_s = self._timings.slow_negotiation if slow else self._timings.negotiation
-            self._set(Timer.NEGOTIATION, patience_s)
-            self._out.append(LendPort())
+            self._connected(reasons.state("starting_ppp", self._at_rate()))
         elif talk.outcome[0] == "dial_timeout":
             self._end_call(*talk.outcome)
         else:
             self._fail(*talk.outcome)
 
-    def _port_lost(self, _: Event) -> None:
-        self._remember("port_lost")
-        self._settle()
+    def _conclude(self) -> None:
+        """If calls keep failing, restart a mobile modem."""
+        code, _ = self._failure
+        last_one = self._backoff.failures % RESET_EVERY == RESET_EVERY - 1
+        by_line = reasons.FAILURES[code].cause is Cause.LINE
+        if self.port.apn and last_one and by_line and self._needed and not self._wishes.now:
+            self._reset(code, dialogs.TOP)
+        else:
+            self._settle()
 
-    def _port_lost_late(self, event: Event) -> None:
-        """A pppd that still runs is waited for first."""
-        if not self._pppd:
-            self._port_lost(event)
+    # What pppd tells
 
-    def _port_lost_in_call(self, _: Event) -> None:
-        self._end_call("port_lost")
+    def _pppd_files(self, *, carrier_wire: bool) -> ev.StartPppd:
+        rate = self.call.connect_rate
+        return ev.StartPppd(options.render(self.config, carrier_wire=carrier_wire, rate=rate))
 
-    def _lend_stuck(self, _: Event) -> None:
-        self._end_call("port_stuck")
-
-    # pppd
-
-    def _start_pppd(self, event: PortLent) -> None:
-        self._cancel(Timer.PORT)
-        if self._pppd:
-            return
-        try:
-            text = options.render(
-                self.config,
-                carrier_wire=event.carrier is True,
-                rate=self.call.connect_rate,
-            )
-        except ValueError:
-            self._end_call("pppd_options")
-            return
-        self._pppd = True
-        self._out.append(StartPppd(text))
-
-    def _pppd_began(self, event: PppdBegan) -> None:
-        self.call.pppd_pid = event.pid
-        self._alive()
-
-    def _pppd_failed(self, event: PppdFailed) -> None:
-        self._pppd = False
-        self._end_call("pppd_failed", f" ({harmless(event.detail)})")
-
-    def _logged(self, event: PppdLogged) -> None:
-        self._alive()
-        fact = self.call.log.take(event.line)
-        if fact is None or (isinstance(fact, NameServer) and not self._serves(fact)):
+    def _learned(self, fact: PppFact) -> None:
+        if isinstance(fact, NameServer) and not self._serves(fact):
             return
         before = frozenset(self.call.told)
         self.call.take(fact)
-        if (code := hopeless(fact)) is not None:
+        if (code := pppd_exit.hopeless(fact)) is not None:
             self._end_call(code)
         elif isinstance(fact, RemoteAddress) and self.state is LinkState.NEGOTIATING:
-            self._came_up()
+            self._take_address()
         elif self.state is LinkState.NEGOTIATING:
             self._progressed(self.call.told - before)
 
@@ -153,80 +155,141 @@ class LinkMachine(Wishes):
             self._backoff.logged_in()
             self.reason = reasons.state("logged_in")
         elif Told.LCP_TALKS in told:
-            rate = self.call.connect_rate
-            self.reason = reasons.state("negotiating", f" at {rate} bit/s" if rate else "")
+            self.reason = reasons.state("negotiating", self._at_rate())
 
     def _serves(self, server: NameServer) -> bool:
         """A name server in the LAN is none of the provider's."""
         address = str(server.address)
         return usable(address) and not inside(address, self.config.lan)
 
-    def _came_up(self) -> None:
+    def _take_address(self) -> None:
         if not usable(self.call.address):
             self._end_call("no_address")
             return
         if stolen := self._address_in_lan():
             self._end_call("address_in_lan", stolen)
             return
-        self._cancel(Timer.NEGOTIATION)
-        self.call.up = True
-        self.calls += 1
         self.attempts = 0
         self._backoff.logged_in()
-        rate = self.call.connect_rate
-        detail = (self.call.address or "unknown") + (f" at {rate} bit/s" if rate else "")
-        self._enter(LinkState.UP, reasons.state("up", detail))
-        self._note("up", self.reason.text)
-        self._set(Timer.STEADY, self._timings.steady)
-        self._alive()
+        detail = (self.call.address or "unknown") + self._at_rate()
+        self._came_up("up", reasons.state("up", detail))
+        self._out.set(Timer.STEADY, self._timings.steady)
 
-    def _alive(self) -> None:
-        """There was a sign of life; the next one is due in time."""
-        interval = self.config.modem.echo_interval_s
-        up_s = MISSED_ECHOES * interval + self._timings.silence
-        up = self.state is LinkState.UP
-        self._set(Timer.LIFE, up_s if up else self._timings.stall)
+    def _address_in_lan(self) -> str:
+        """Return an address of the call that would take one of the LAN's away; '' if none."""
+        ours = (self.call.address, self.call.peer)
+        return next((address for address in ours if inside(address, self.config.lan)), "")
 
-    def _stirred(self, _: Event) -> None:
-        """pppd says nothing of echoes that are answered, but it wakes up for them."""
-        self._alive()
-
-    def _counted(self, event: Counted) -> None:
-        counters = Counters(event.rx_bytes, event.tx_bytes)
-        if counters.rx_bytes != self.call.counters.rx_bytes and self.state is LinkState.UP:
-            self._alive()
-        self.call.counters = counters
-
-    def _steady(self, _: Event) -> None:
+    def _steady(self, _: ev.Event) -> None:
         self._backoff.good_call()
 
-    def _negotiation_over(self, _: Event) -> None:
-        self._end_call("negotiation_timeout")
-
-    def _no_life(self, _: Event) -> None:
+    def _no_life(self, _: ev.Event) -> None:
         """pppd repeats and logs what it sends; it is silent only while it waits for a login."""
         told = self.call.told
         waits = Told.LCP_TALKS in told and Told.AUTH_OK not in told and not self.call.up
         self._end_call("auth_silent" if waits else "pppd_silent")
 
-    def _pppd_stopped(self, _: Event) -> None:
-        self._end_call("pppd_stopped")
-        self._kill_pppd(_)
-
-    def _pppd_ended(self, event: PppdEnded) -> None:
-        self._pppd = False
-        told = frozenset(self.call.told)
-        code = pppd_exit.reason(event.status, told, was_up=self.call.up)
+    def _why_ended(self, status: int) -> tuple[str, str]:
+        code = pppd_exit.reason(status, frozenset(self.call.told), was_up=self.call.up)
         says = self.call.peer_says if code in PEER_EXPLAINS else ""
-        self._end_call(code, f' (it says: "{says}")' if says else "")
-
-    # The end of a call
+        return code, f' (it says: "{says}")' if says else ""
 
     def _end_call(self, code: str, detail: str = "") -> None:
-        """The call is over, for this reason."""
         self._remember(code, detail)
         self._hang_up(reasons.hanging_up(code, detail))
 
     def _call_over(self, why: Reason) -> None:
         if self.call.up:
-            self._note("down", why.text, "warning" if self._wanted else "info")
+            self._out.note("down", why.text, "warning" if self._wishes.wanted else "info")
+
+    # What people and the supervisor tell
+
+    def _began(self, _: ev.Event) -> None:
+        # With windows, the supervisor says when: only it knows the hour.
+        self._wishes.wanted = self.port.mode == "always" and not self.port.windows
+        self._go_on()
+
+    def _connect(self, _: ev.Event) -> None:
+        if self.port.mode == "off":
+            text = "Not connecting: the uplink is switched off."
+            self._out.note("refused", text, "warning")
+            return
+        self._wishes.want()
+        self._backoff.forget()
+        self._open()
+
+    def _connect_later(self, _: ev.Event) -> None:
+        if self.port.mode != "off":
+            self._wishes.want()
+            self._wishes.now = True
+
+    def _disconnect(self, _: ev.Event) -> None:
+        self._wishes.want_none()
+        self._leave()
+
+    def _disconnect_later(self, _: ev.Event) -> None:
+        self._wishes.want_none()
+
+    def _dial_called(self, _: ev.Event) -> None:
+        """Go from rest to a call, unless a person wants none."""
+        if self.port.mode != "off" and not self._wishes.by_hand:
+            self._wishes.want()
+            self._open()
+
+    def _dial_later(self, _: ev.Event) -> None:
+        wishes = self._wishes
+        if self.port.mode != "off" and not wishes.by_hand and not wishes.wanted:
+            wishes.want()
+            wishes.now = True
+
+    def _rest(self, event: ev.RestCalled) -> None:
+        self._wishes.rest(event.why)
+        if self.state in (LinkState.OFF, LinkState.IDLE):
+            self._go_on()  # there is nothing to end, but another reason to tell
+        else:
+            self._part(event.why)
+
+    def _rest_later(self, event: ev.RestCalled) -> None:
+        self._wishes.rest(event.why)
+
+    def _reload(self, event: ev.ConfigLoaded) -> None:
+        old = self.config
+        must_redial = self._adopt(event.config)
+        if not self._wishes.wanted:
+            self._leave()
+        elif must_redial:
+            self._failure = ("config_changed", "")
+            self._part(reasons.hanging_up("config_changed"))
+        elif self.state is LinkState.UP and (stolen := self._address_in_lan()):
+            self._failure = ("address_in_lan", stolen)
+            self._part(reasons.hanging_up("address_in_lan", stolen))
+        elif self.state in (LinkState.OFF, LinkState.IDLE):
+            self._go_on()
+        elif self.state is LinkState.WAITING and old != event.config:
+            self._backoff.forget()
+            self._open()
+
+    def _reload_later(self, event: ev.ConfigLoaded) -> None:
+        if self._adopt(event.config):
+            self._wishes.now = self._wishes.wanted
+
+    def _adopt(self, config: DialerConfig) -> bool:
+        """Take a configuration; True if what is under way must be given up for it."""
+        old, self.config = self.config, config
+        self._wishes.adopt(old.modem, config.modem)
+        must_redial = changes.must_redial(old, config)
+        if must_redial:
+            self._out.note("config", "The uplink's configuration changed.")
+            self._backoff.forget()
+            self._wishes.now = self._wishes.wanted
+        return must_redial
+
+    def _leave(self, _: ev.Event | None = None) -> None:
+        self._part(reasons.state("hanging_up_by_hand"))
+
+    def _part(self, why: Reason) -> None:
+        """Give up what is under way, the decent way."""
+        if self.state in IN_CALL:
+            self._hang_up(why)
+        else:
+            self._settle()

@@ -154,6 +154,12 @@ _STATES: dict[str, tuple[str, str]] = {
     "ended": ("The dialer has ended.", ""),
 }
 
+PORT_PROBLEMS = {  # of a port that cannot be opened, by what `PortFailed` says
+    "missing": "port_missing", "busy": "port_locked", "broken": "port_broken",
+    "console": "port_console", "lent_window": "port_lent_window",
+    "lent_jumper": "port_lent_jumper", "lent_file": "port_lent_file",
+}  # fmt: skip
+
 LADDER_STEPS = {
     "hang_up": "hanging up",
     "dtr": "dropping DTR",

@@ -1,7 +1,8 @@
 """The transitions of the link machine: state × event → handler and the states it may lead to.
 
 This table is the machine: what is not in it does not happen (the event is ignored). Tests hold
-the machine to the last column, and docs/LINK.md is drawn from it.
+the machine to the last column, and docs/LINK.md is drawn from it. The functions return the rows
+that any machine of a modem has (`skeleton.py`); `answer_table.py` takes them, too.
 """
 
 from __future__ import annotations
@@ -54,129 +55,169 @@ class Row:
     leads_to: frozenset[LinkState]
 
 
-def _row(handler: str, *states: LinkState) -> Row:
+Rows = dict[Trigger, Row]
+Table = dict[LinkState, Rows]
+
+
+def to(handler: str, *states: LinkState) -> Row:
+    """Return a row."""
     return Row(handler, frozenset(states))
 
 
-_SETTLED = (OFF, IDLE, WAITING, INIT)  # where a link goes that holds neither port nor call
-_STUCK = (*_SETTLED, RESETTING, NO_PORT)
+def looking_for_port() -> Rows:
+    """Return the rows of NO_PORT."""
+    return {
+        Timer.PORT: to("_look_for_port"),
+        PortOpened: to("_prepare", INIT),
+        PortFailed: to("_no_port"),
+    }
 
-_CALLS: dict[Trigger, Row] = {
-    Began: _row("_began", OFF, IDLE, INIT),
-    ConnectCalled: _row("_connect", OFF, IDLE, INIT),
-    DisconnectCalled: _row("_disconnect", OFF, IDLE),
-    DialCalled: _row("_dial_called", OFF, IDLE, INIT),
-    RestCalled: _row("_rest", OFF, IDLE),
-    ConfigLoaded: _row("_reload", *_SETTLED),
-    ShutdownCalled: _row("_shut_down", OFF),
-}
-_NO_CALL_YET: dict[Trigger, Row] = {
-    DisconnectCalled: _row("_disconnect", OFF, IDLE),
-    RestCalled: _row("_rest", OFF, IDLE),
-    ConfigLoaded: _row("_reload", *_SETTLED),
-    ShutdownCalled: _row("_shut_down", OFF),
-}
-_IN_CALL: dict[Trigger, Row] = {
-    DisconnectCalled: _row("_disconnect", HANGING_UP),
-    RestCalled: _row("_rest", HANGING_UP),
-    ConfigLoaded: _row("_reload", HANGING_UP),
-    ShutdownCalled: _row("_shut_down", HANGING_UP),
-}
-_LATER: dict[Trigger, Row] = {  # heard now, done when the link is settled
-    ConnectCalled: _row("_connect_later"),
-    DisconnectCalled: _row("_disconnect_later"),
-    DialCalled: _row("_dial_later"),
-    RestCalled: _row("_rest_later"),
-    ConfigLoaded: _row("_reload_later"),
-    ShutdownCalled: _row("_shut_down_later"),
-}
 
-TABLE: dict[LinkState, dict[Trigger, Row]] = {
-    OFF: _CALLS,
-    IDLE: _CALLS,
-    WAITING: {
-        Timer.REDIAL: _row("_open", INIT),
-        ConnectCalled: _row("_connect", INIT),
-        **_NO_CALL_YET,
-    },
-    NO_PORT: {
-        Timer.PORT: _row("_look_for_port"),
-        PortOpened: _row("_prepare", INIT),
-        PortFailed: _row("_still_no_port"),
-        **_NO_CALL_YET,
-    },
-    INIT: {
-        PortOpened: _row("_prepare"),
-        PortFailed: _row("_no_port", NO_PORT),
-        PortLost: _row("_port_lost", WAITING, IDLE, OFF),
-        PortData: _row("_hear", DIALING, *_STUCK),
-        Timer.PORT: _row("_port_stuck", NO_PORT),
-        Timer.STEP: _row("_step_over", DIALING, *_STUCK),
-        **_NO_CALL_YET,
-    },
-    DIALING: {
-        PortData: _row("_hear", NEGOTIATING, HANGING_UP, *_STUCK),
-        PortLost: _row("_port_lost", WAITING, IDLE, OFF),
-        Timer.STEP: _row("_step_over", HANGING_UP),
-        **_IN_CALL,
-    },
-    NEGOTIATING: {
-        PortLent: _row("_start_pppd"),
-        PppdBegan: _row("_pppd_began"),
-        PppdFailed: _row("_pppd_failed", HANGING_UP),
-        PppdLogged: _row("_logged", UP, HANGING_UP),
-        PppdStopped: _row("_pppd_stopped", HANGING_UP),
-        PppdEnded: _row("_pppd_ended", HANGING_UP),
-        PortLost: _row("_port_lost_in_call", HANGING_UP),
-        Counted: _row("_counted"),
-        Timer.PORT: _row("_lend_stuck", HANGING_UP),
-        Timer.LIFE: _row("_no_life", HANGING_UP),
-        Timer.NEGOTIATION: _row("_negotiation_over", HANGING_UP),
-        **_IN_CALL,
-    },
-    UP: {
-        PppdLogged: _row("_logged", HANGING_UP),
-        PppdStirred: _row("_stirred"),
-        PppdStopped: _row("_pppd_stopped", HANGING_UP),
-        PppdEnded: _row("_pppd_ended", HANGING_UP),
-        PortLost: _row("_port_lost_in_call", HANGING_UP),
-        Counted: _row("_counted"),
-        Timer.LIFE: _row("_no_life", HANGING_UP),
-        Timer.STEADY: _row("_steady"),
-        **_IN_CALL,
-    },
-    HANGING_UP: {
-        PppdBegan: _row("_pppd_began_late"),
-        PppdFailed: _row("_pppd_gone"),
-        PppdLogged: _row("_logged_late"),
-        PppdEnded: _row("_pppd_gone"),
-        PppdStopped: _row("_kill_pppd"),
-        PortOpened: _row("_hang_up_modem"),
-        PortFailed: _row("_port_gone", *_SETTLED),
-        PortLost: _row("_port_lost_late", WAITING, INIT, IDLE, OFF),
-        PortData: _row("_hear", *_STUCK),
-        Timer.KILL: _row("_kill_pppd"),
-        Timer.PORT: _row("_port_gone", *_SETTLED),
-        Timer.STEP: _row("_step_over", *_STUCK),
-        **_LATER,
-    },
-    RESETTING: {
-        PortLost: _row("_port_lost", WAITING, INIT, IDLE, OFF),
-        PortData: _row("_hear", *_SETTLED),
-        Timer.STEP: _row("_step_over", *_SETTLED),
-        DisconnectCalled: _row("_disconnect", OFF, IDLE),
-        DialCalled: _row("_dial_later"),
-        RestCalled: _row("_rest", OFF, IDLE),
-        ConfigLoaded: _row("_reload_later"),
-        ConnectCalled: _row("_connect_later"),
-        ShutdownCalled: _row("_shut_down", OFF),
-    },
-}
+def preparing(*after: LinkState) -> Rows:
+    """Return the rows of INIT; `after`: where what the modem says may lead."""
+    return {
+        PortOpened: to("_prepare"),
+        PortFailed: to("_no_port", NO_PORT),
+        PortData: to("_hear", *after),
+        Timer.PORT: to("_port_stuck", NO_PORT),
+        Timer.STEP: to("_step_over", *after),
+    }
 
-for _rows in TABLE.values():
-    _rows[ConfigRefused] = _row("_config_refused")
+
+def _with_pppd() -> Rows:
+    """Return the rows of any state in which pppd has the port."""
+    return {
+        PppdStopped: to("_pppd_stopped", HANGING_UP),
+        PppdEnded: to("_pppd_ended", HANGING_UP),
+        PortLost: to("_port_lost_in_call", HANGING_UP),
+        Counted: to("_counted"),
+        Timer.LIFE: to("_no_life", HANGING_UP),
+    }
+
+
+def carrying() -> Rows:
+    """Return the rows of UP."""
+    return {
+        PppdLogged: to("_logged", HANGING_UP),
+        PppdStirred: to("_alive"),
+        **_with_pppd(),
+    }
+
+
+def negotiating() -> Rows:
+    """Return the rows of NEGOTIATING; there a pppd that lives says something."""
+    return {
+        PortLent: to("_start_pppd", HANGING_UP),
+        PppdBegan: to("_pppd_began"),
+        PppdFailed: to("_pppd_failed", HANGING_UP),
+        PppdLogged: to("_logged", UP, HANGING_UP),
+        Timer.PORT: to("_lend_stuck", HANGING_UP),
+        Timer.NEGOTIATION: to("_negotiation_over", HANGING_UP),
+        **_with_pppd(),
+    }
+
+
+def hanging_up(*settled: LinkState) -> Rows:
+    """Return the rows of HANGING_UP; `settled`: where a machine goes that holds no call.
+
+    What pppd tells while it ends does not change the reason for ending.
+    """
+    return {
+        PppdBegan: to("_pppd_began_late"),
+        PppdFailed: to("_pppd_gone"),
+        PppdEnded: to("_pppd_gone"),
+        PppdStopped: to("_kill_pppd"),
+        PortOpened: to("_hang_up_modem"),
+        PortFailed: to("_port_gone", *settled),
+        PortLost: to("_port_lost_late", *settled),
+        PortData: to("_hear", RESETTING, *settled),
+        Timer.KILL: to("_kill_pppd"),
+        Timer.PORT: to("_port_gone", *settled),
+        Timer.STEP: to("_step_over", RESETTING, *settled),
+        ShutdownCalled: to("_shut_down_later"),
+    }
+
+
+def resetting(*settled: LinkState) -> Rows:
+    """Return the rows of RESETTING."""
+    return {
+        PortLost: to("_port_lost", *settled),
+        PortData: to("_hear", *settled),
+        Timer.STEP: to("_step_over", *settled),
+        ShutdownCalled: to("_shut_down", OFF),
+    }
+
+
+def complete(table: Table) -> Table:
+    """Return the table with what is heard in every state."""
+    refused = {ConfigRefused: to("_config_refused")}
+    return {state: rows | refused for state, rows in table.items()}
 
 
 def trigger(event: Event) -> Trigger:
     """Return the column of the table that an event belongs to."""
     return event.timer if isinstance(event, TimerExpired) else type(event)
+
+
+_SETTLED = (OFF, IDLE, WAITING, INIT)  # where a link goes that holds neither port nor call
+_FALLEN = (OFF, IDLE, WAITING)  # where one goes that lost its port
+
+_CALLS: Rows = {
+    Began: to("_began", OFF, IDLE, INIT),
+    ConnectCalled: to("_connect", OFF, IDLE, INIT),
+    DisconnectCalled: to("_disconnect", OFF, IDLE),
+    DialCalled: to("_dial_called", OFF, IDLE, INIT),
+    RestCalled: to("_rest", OFF, IDLE),
+    ConfigLoaded: to("_reload", *_SETTLED),
+    ShutdownCalled: to("_shut_down", OFF),
+}
+_NO_CALL_YET: Rows = {
+    DisconnectCalled: to("_disconnect", OFF, IDLE),
+    RestCalled: to("_rest", OFF, IDLE),
+    ConfigLoaded: to("_reload", *_SETTLED),
+    ShutdownCalled: to("_shut_down", OFF),
+}
+_IN_CALL: Rows = {
+    DisconnectCalled: to("_disconnect", HANGING_UP),
+    RestCalled: to("_rest", HANGING_UP),
+    ConfigLoaded: to("_reload", HANGING_UP),
+    ShutdownCalled: to("_shut_down", HANGING_UP),
+}
+_LATER: Rows = {  # heard now, done when the link is settled
+    ConnectCalled: to("_connect_later"),
+    DisconnectCalled: to("_disconnect_later"),
+    DialCalled: to("_dial_later"),
+    RestCalled: to("_rest_later"),
+    ConfigLoaded: to("_reload_later"),
+}
+
+TABLE: Table = complete({
+    OFF: _CALLS,
+    IDLE: _CALLS,
+    WAITING: {
+        Timer.REDIAL: to("_open", INIT),
+        ConnectCalled: to("_connect", INIT),
+        **_NO_CALL_YET,
+    },
+    NO_PORT: looking_for_port() | _NO_CALL_YET,
+    INIT: {
+        **preparing(DIALING, RESETTING, *_SETTLED),
+        PortLost: to("_port_lost", *_FALLEN),
+        **_NO_CALL_YET,
+    },
+    DIALING: {
+        PortData: to("_hear", NEGOTIATING, HANGING_UP, RESETTING, *_SETTLED),
+        PortLost: to("_port_lost", *_FALLEN),
+        Timer.STEP: to("_step_over", HANGING_UP),
+        **_IN_CALL,
+    },
+    NEGOTIATING: negotiating() | _IN_CALL,
+    UP: {**carrying(), Timer.STEADY: to("_steady"), **_IN_CALL},
+    HANGING_UP: hanging_up(*_SETTLED) | _LATER,
+    RESETTING: {
+        **resetting(*_SETTLED),
+        **_LATER,
+        DisconnectCalled: to("_disconnect", OFF, IDLE),
+        RestCalled: to("_rest", OFF, IDLE),
+    },
+})  # fmt: skip

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from masqgate.contract.config import Modem
 from masqgate.contract.dialer import Command
-from masqgate.contract.errors import MasqgateError
 from masqgate.contract.status import LinkState, Reason, Trigger
 from masqgate.core.demand import Waiting
 from masqgate.core.idle import Idle, kind_of
@@ -123,7 +122,7 @@ class Demand:
         if now - self._told_at.get(name, -AGAIN_S) < AGAIN_S:
             return
         self._told_at[name] = now
-        if not self._tell(name, Command("dial")):
+        if not self._supervisor.parts.tell(name, Command("dial")):
             return
         hosts = {host.address: host.name for host in self._supervisor.parts.applier.hosts()}
         trigger = Trigger(
@@ -141,17 +140,9 @@ class Demand:
 
     def _rest(self, name: str, modem: Modem) -> None:
         text = f"Nothing was sent for {modem.idle_minutes} min; the next packet makes it dial."
-        if self._tell(name, Command("rest", Reason("idle_hung_up", text))):
+        if self._supervisor.parts.tell(name, Command("rest", Reason("idle_hung_up", text))):
             self._supervisor.record(name, "idle_hung_up", f"{name} hangs up. {text}")
             self._idle.pop(name, None)
-
-    def _tell(self, name: str, command: Command) -> bool:
-        try:
-            self._supervisor.parts.dialers.command(name, command)
-        except MasqgateError as error:
-            log.warning("%s", error.text)
-            return False
-        return True
 
     def _modem(self, name: str) -> Modem | None:
         """The modem of that name, if it is in mode demand."""

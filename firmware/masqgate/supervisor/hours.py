@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from masqgate.contract.config import Modem
 from masqgate.contract.dialer import Command
-from masqgate.contract.errors import MasqgateError
 from masqgate.contract.status import LinkState, Reason
 from masqgate.contract.windows import window
 from masqgate.contract.zones import rule
@@ -82,10 +81,12 @@ class OpeningHours:
             self._begin(modem, link.state, link.reason.code)
         elif link.state in _RESTING:
             if link.reason.text != why.text:
-                self._tell(modem.name, Command("rest", why))
+                self._supervisor.parts.tell(modem.name, Command("rest", why))
         elif why.code == OUTSIDE or modem.budget.at_limit != "manual":
             text = f"{modem.name} hangs up. {why.text}"
-            if link.reason.code != why.code and self._tell(modem.name, Command("rest", why)):
+            if link.reason.code != why.code and self._supervisor.parts.tell(
+                modem.name, Command("rest", why)
+            ):
                 self._supervisor.record(modem.name, why.code, text)
 
     def _begin(self, modem: Modem, state: LinkState, code: str) -> None:
@@ -93,12 +94,12 @@ class OpeningHours:
         if state not in _RESTING:
             return
         if modem.mode == "always" and (modem.windows or code == SPENT):
-            self._tell(modem.name, Command("dial"))
+            self._supervisor.parts.tell(modem.name, Command("dial"))
         elif code in (OUTSIDE, SPENT):
             text = "Waiting for traffic, which makes it dial."
             if modem.mode == "manual":
                 text = "Waiting to be told to connect."
-            self._tell(modem.name, Command("rest", Reason(ALLOWED, text)))
+            self._supervisor.parts.tell(modem.name, Command("rest", Reason(ALLOWED, text)))
 
     def _against(self, modem: Modem) -> Reason | None:
         """Why a modem may not be up now; None if it may."""
@@ -119,14 +120,6 @@ class OpeningHours:
         zone = rule(self._supervisor.config.system.timezone) or "UTC0"
         windows = [window(text) for text in modem.windows] if modem.mode in _SELF else []
         return hours(windows, zone, clock.wall(), known=clock.known())
-
-    def _tell(self, name: str, command: Command) -> bool:
-        try:
-            self._supervisor.parts.dialers.command(name, command)
-        except MasqgateError as error:
-            log.warning("%s", error.text)
-            return False
-        return True
 
     def _now(self) -> float:
         return self._supervisor.parts.clock.monotonic()

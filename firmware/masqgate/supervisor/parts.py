@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from masqgate.contract.config import Config
 from masqgate.contract.dialer import Command
-from masqgate.contract.errors import Problem
+from masqgate.contract.errors import MasqgateError, Problem
 from masqgate.contract.status import Counters, Flow, Host
 from masqgate.core.health import Job
 from masqgate.desired.facts import Facts
@@ -22,6 +23,8 @@ from masqgate.system.store import Store
 from .lastresort import Rebooting
 from .passwords import Passwords
 from .testing import SelfTest
+
+log = logging.getLogger("masqgate.supervisor")
 
 
 class Applying(Protocol):
@@ -108,3 +111,12 @@ class Parts:
     copies: Copying
     clock: Clock
     heartbeat: Heartbeat
+
+    def tell(self, name: str, command: Command) -> bool:
+        """Tell a dialer something; False, and a line in the log, if it is not there."""
+        try:
+            self.dialers.command(name, command)
+        except MasqgateError as error:
+            log.warning("%s", error.text)
+            return False
+        return True

@@ -23,21 +23,16 @@ from ..desired.network import (
     DEFAULT,
     MAIN,
     Actual,
-    AddAddress,
-    AddProxy,
+    Add,
     Address,
-    AddRoute,
-    AddRule,
     Change,
     CreateBridge,
     CreateSink,
+    Item,
     Network,
     PinAddress,
     Proxy,
-    RemoveAddress,
-    RemoveProxy,
-    RemoveRoute,
-    RemoveRule,
+    Remove,
     Route,
     Rule,
     SetMaster,
@@ -128,18 +123,23 @@ class Kernel:
             self._ipr.link("set", index=self._index(change.interface), master=master)
         elif isinstance(change, SetUp):
             self._ipr.link("set", index=self._index(change.interface), state="up")
-        elif isinstance(change, AddAddress | RemoveAddress):
-            self._address("add" if isinstance(change, AddAddress) else "del", change.address)
-        elif isinstance(change, AddRoute | RemoveRoute):
-            self._route("replace" if isinstance(change, AddRoute) else "del", change.route)
-        elif isinstance(change, AddRule | RemoveRule):
-            self._rule("add" if isinstance(change, AddRule) else "del", change.rule)
-        elif isinstance(change, AddProxy | RemoveProxy):
-            verb = "add" if isinstance(change, AddProxy) else "del"
-            index = self._index(change.proxy.interface)
-            self._ipr.neigh(verb, dst=change.proxy.address, ifindex=index, flags=_NTF_PROXY)
+        elif isinstance(change, Add):
+            self._item("add", change.item)
+        elif isinstance(change, Remove):
+            self._item("del", change.item)
         elif isinstance(change, SetSysctl):
             (PROC_SYS / change.sysctl.path).write_text(change.sysctl.value)
+
+    def _item(self, verb: str, item: Item) -> None:
+        if isinstance(item, Address):
+            self._address(verb, item)
+        elif isinstance(item, Route):
+            self._route("replace" if verb == "add" else verb, item)
+        elif isinstance(item, Rule):
+            self._rule(verb, item)
+        else:
+            index = self._index(item.interface)
+            self._ipr.neigh(verb, dst=item.address, ifindex=index, flags=_NTF_PROXY)
 
     def _addresses(self, names: dict[int, str]) -> Iterator[Address]:
         for message in self._ipr.get_addr(family=socket.AF_INET):
