@@ -15,8 +15,6 @@ from .system.offline import finish_reset
 from .system.provisioning import Provisioning
 from .system.run import ToolError, run
 
-VOLATILE = Path("/run/data-volatile")
-
 
 def main() -> int:
     """Take it in; always 0, because the router is to start whatever happened."""
@@ -32,7 +30,7 @@ def main() -> int:
 
     paths = Paths.from_environment()
     finish_reset(paths)  # the supervisor would: after this, and with what is taken in now
-    Provisioning(paths, Card(folder, remount), volatile=VOLATILE.exists()).run()
+    Provisioning(paths, Card(folder, remount), volatile=paths.volatile.exists()).run()
     return 0
 
 

@@ -13,6 +13,7 @@ from masqgate.contract.backup import Backup
 from masqgate.contract.calls import Flows, SelfTestRun, SelfTestStep
 from masqgate.contract.client import Client
 from masqgate.contract.errors import MasqgateError
+from masqgate.contract.hardware import Board, Card, Data, Hardware
 from masqgate.contract.status import (
     Counters,
     Entry,
@@ -26,6 +27,22 @@ from masqgate.contract.status import (
 )
 
 NOW = 1_795_000_000.0  # November 2026
+HARDWARE = Hardware(
+    board=Board(model="Raspberry Pi 3 Model B", temperature_c=48.3),
+    card=Card(
+        device="mmcblk0",
+        name="SC16G",
+        serial="0x1234abcd",
+        made="03/2024",
+        size_bytes=15_931_539_456,
+        errors=0,
+        written_bytes=21_000_000,
+        written_ever_bytes=1_340_000_000,
+    ),
+    data=Data(
+        state="writable", size_bytes=15_000_000_000, free_bytes=14_900_000_000, used_percent=1
+    ),
+)
 CONFIG = """\
 version = 1
 
@@ -150,6 +167,7 @@ class FakeRouter(Client):
         self.total = 0  # of the connections, where more than are listed
         self.test = SelfTestRun(running=False)
         self.warnings: tuple[Reason, ...] = ()
+        self.hardware = HARDWARE
         self.firewall = "open"
         self.password: str | None = "correct horse battery"
         self.config = document.parse(CONFIG)
@@ -174,6 +192,7 @@ class FakeRouter(Client):
             password_set=self.password is not None,
             password_generation=zlib.crc32((self.password or "").encode()),
             warnings=self.warnings,
+            hardware=self.hardware,
             confirm_in_s=self.confirm_in_s,
         )
 

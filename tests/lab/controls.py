@@ -36,6 +36,11 @@ class ModemControl:
         return list(self._modem.core.commands)
 
     @property
+    def heard(self) -> bytes:
+        """The first 8 KiB that came on its serial port since that was opened last: at power-on."""
+        return bytes(self._modem.heard)
+
+    @property
     def calls(self) -> int:
         """How many calls have come up so far."""
         return self._modem.calls

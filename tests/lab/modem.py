@@ -16,6 +16,7 @@ from .telephone import MAX_RINGS, RING_S, Attempt, Line, Network
 
 STOP_READING = 2048
 BUFFER = 65_536
+HEARD = 8192  # bytes kept of what comes first
 
 
 class Modem:
@@ -36,6 +37,7 @@ class Modem:
         self.fixed_rate = 0  # the only rate this modem understands; 0: any (autobaud)
         self.overflows = 0  # bytes lost because a buffer was full
         self.calls = 0
+        self.heard = bytearray()  # the first that came since its port was opened
         self._port = port
         self._network = network
         self._loop = asyncio.get_running_loop()
@@ -107,6 +109,7 @@ class Modem:
     # The port's side
 
     def _port_data(self, data: bytes) -> None:
+        self.heard += data[: HEARD - len(self.heard)]
         if self._from_computer.queue.backlog > BUFFER:
             self.overflows += len(data)
             return
@@ -120,7 +123,9 @@ class Modem:
         return self._network.random.randbytes(max(1, len(data) // 2))
 
     def _port_open(self, is_open: bool) -> None:
-        if not is_open:
+        if is_open:
+            self.heard.clear()
+        else:
             self.core.drop_dtr(self._loop.time())
             self._work()
 

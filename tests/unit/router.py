@@ -20,6 +20,7 @@ from masqgate.contract.config import Config
 from masqgate.contract.dialer import AnyConfig, Command, Report
 from masqgate.contract.document import parse
 from masqgate.contract.errors import Problem
+from masqgate.contract.hardware import Hardware
 from masqgate.contract.paths import Paths
 from masqgate.contract.status import Counters, Entry, Flow, Host, LinkState, LinkStatus, Reason
 from masqgate.core.health import Job
@@ -132,6 +133,16 @@ class FakeApplier:
 
     def flow_count(self) -> int:
         return len(self.known_flows)
+
+
+class FakeSensors:
+    """What the board tells; a test sets it."""
+
+    def __init__(self) -> None:
+        self.hardware = Hardware()
+
+    def read(self) -> Hardware:
+        return self.hardware
 
 
 class FakeServices:
@@ -277,6 +288,7 @@ class Router:
         self.watcher = FakeWatcher()
         self.prober = FakeProber()
         self.copies = FakeCopies()
+        self.sensors = FakeSensors()
         self.rebooter = FakeRebooter(self.paths.reboots)
         self.dialers: dict[str, FakeDialer] = {}
         self.climb: Climb = lambda status: iter(())
@@ -336,6 +348,7 @@ class Router:
             watcher=self.watcher,
             prober=self.prober,
             rebooting=self.rebooter,
+            sensors=self.sensors,
             passwords=Passwords(
                 PasswordFile(self.paths.password),
                 LockoutFile(self.paths.lockout),

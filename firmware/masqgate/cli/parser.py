@@ -35,6 +35,8 @@ def parser() -> argparse.ArgumentParser:
     status.add_argument("--json", action="store_true", help="as JSON, for programs")
     uplinks = _verb(commands, "uplinks", verbs.uplinks, "tell how each uplink is, in their order")
     uplinks.add_argument("--json", action="store_true", help="as JSON, for programs")
+    hardware = _verb(commands, "hardware", verbs.hardware, "tell how board and card are")
+    hardware.add_argument("--json", action="store_true", help="as JSON, for programs")
     for name, verb, text in (
         ("connect", verbs.connect, "bring an uplink up, now"),
         ("disconnect", verbs.disconnect, "hang up, and stay down until 'connect'"),

@@ -41,6 +41,16 @@ def uplinks(client: Client, wanted: argparse.Namespace) -> int:
     return GOOD
 
 
+def hardware(client: Client, wanted: argparse.Namespace) -> int:
+    """Tell how board, card and data partition are."""
+    status = client.status()
+    if wanted.json:
+        print(to_json(status.hardware).decode())
+    else:
+        _print(words.hardware_lines(status.hardware, status.warnings))
+    return GOOD
+
+
 def connect(client: Client, wanted: argparse.Namespace) -> int:
     """Bring an uplink up."""
     client.connect(wanted.uplink)

@@ -64,6 +64,11 @@ class Actions:
         verdict = "something is wrong" if ladder.failed(tuple(results)) else "all is well"
         self._terminal.say(f"The test is over: {verdict}.")
 
+    def hardware(self) -> None:
+        """Tell how board, card and data partition are."""
+        status = self._client.status()
+        self._terminal.say(*words.hardware_lines(status.hardware, status.warnings))
+
     def log(self) -> None:
         """List the newest events."""
         entries = self._client.log(limit=EVENTS)

@@ -28,7 +28,8 @@ HELP = (
     "  a      set LAN address    p  reset password      v  previous settings",
     "  b      send a backup      i  receive a backup    n  receive an update",
     "  f      factory reset      o  other slot          u  restart supervisor",
-    "  s      root shell         r  reboot              h  this help",
+    "  s      root shell         r  reboot              k  card and board",
+    "  h      this help",
     "  Type a letter, then Enter.",
 )
 
@@ -51,6 +52,7 @@ class Menu:
             "l": actions.log,
             "w": actions.watch,
             "t": actions.test,
+            "k": actions.hardware,
             "a": actions.lan_address,
             "p": actions.reset_password,
             "v": actions.previous,

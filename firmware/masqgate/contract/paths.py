@@ -72,6 +72,11 @@ class Paths:
         return self.run / "lent" / tty
 
     @property
+    def volatile(self) -> Path:
+        """There if the data partition can't be mounted, and memory stands in for it."""
+        return self.boot.parent / "data-volatile"
+
+    @property
     def transfer(self) -> Path:
         """Where the console puts a file that goes out or comes in over its line."""
         return self.run / "transfer"

@@ -7,6 +7,8 @@ from typing import Literal
 
 import msgspec
 
+from .hardware import Hardware
+
 
 class LinkState(StrEnum):
     """Where an uplink is in its life. Table and diagram: `link/machine.py`, docs/LINK.md."""
@@ -181,4 +183,5 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     password_generation: int = 0  # another one with each password; 0: none
     warnings: tuple[Reason, ...] = ()  # what is wrong with the router itself (disk full, …)
     reboots: dict[str, int] = {}  # for want of an uplink, by cause
+    hardware: Hardware = Hardware()
     confirm_in_s: float | None = None  # until an unconfirmed configuration is taken back

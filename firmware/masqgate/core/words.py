@@ -6,6 +6,8 @@ import textwrap
 import time
 from collections.abc import Iterable, Iterator
 
+from masqgate.contract import hardware
+from masqgate.contract.hardware import Hardware
 from masqgate.contract.status import (
     Entry,
     Flow,
@@ -61,6 +63,8 @@ def status_lines(status: Status) -> list[str]:
     if status.reboots:
         counts = ", ".join(f"{code} {count}" for code, count in sorted(status.reboots.items()))
         lines += _row("Restarts", f"for want of an uplink: {counts}")
+    if board := hardware.short(status.hardware):
+        lines += _row("Board", board)
     for warning in status.warnings:
         lines += _row("WARNING", _reason(warning))
     for link in status.uplinks:
@@ -86,6 +90,16 @@ def _telephone(line: LinkStatus, at: float) -> list[str]:
     resets = ", ".join(f"{name} {count}" for name, count in sorted(line.resets.items()))
     more = f"; resets: {resets}" if resets else ""
     return [*lines, *_row("Calls", f"{line.calls} came up{more}")]
+
+
+def hardware_lines(told: Hardware, warnings: Iterable[Reason]) -> list[str]:
+    """Describe board, card and data partition, and what the router warns of."""
+    lines = []
+    for label, text in hardware.rows(told, serial=True):
+        lines += _row(label, text, 16)
+    for warning in warnings:
+        lines += _row("WARNING", _reason(warning), 16)
+    return lines
 
 
 def line_state(line: LinkStatus) -> str:
@@ -286,6 +300,7 @@ def size(count: int) -> str:
 
 def ascii_only(text: str) -> str:
     """Replace what a plain terminal cannot show, and what could do something to it."""
+    text = text.replace("\N{DEGREE SIGN}C", "C")
     return "".join(c if " " <= c <= "~" else "?" for c in text)
 
 
@@ -315,10 +330,10 @@ def _reason(reason: Reason) -> str:
     return f"{reason.text} {reason.hint}".strip()
 
 
-def _row(label: str, text: str) -> list[str]:
-    indent = " " * (_LABEL + 2)
+def _row(label: str, text: str, width: int = _LABEL) -> list[str]:
+    indent = " " * (width + 2)
     return textwrap.wrap(
-        ascii_only(text), WIDTH, initial_indent=f"  {label:<{_LABEL}}", subsequent_indent=indent
+        ascii_only(text), WIDTH, initial_indent=f"  {label:<{width}}", subsequent_indent=indent
     )
 
 

@@ -27,6 +27,7 @@ from masqgate.system.offline import finish_reset
 from masqgate.system.password import LockoutFile, PasswordFile, Worker
 from masqgate.system.prober import Prober
 from masqgate.system.reboot import Rebooter
+from masqgate.system.sensors import Sensors
 from masqgate.system.server import Server, web_uid
 from masqgate.system.services import Systemd
 from masqgate.system.store import Store
@@ -81,6 +82,7 @@ def serve(paths: Paths, inbox: queue.SimpleQueue[Message]) -> None:
         watcher=watcher,
         prober=prober,
         rebooting=Rebooter(paths.reboots),
+        sensors=Sensors(paths),
         passwords=passwords,
         self_test=SelfTest(lambda status: climb(status, Targets()), testing, inbox.put),
         copies=copies,

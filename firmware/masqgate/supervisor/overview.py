@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 def overview(supervisor: Supervisor) -> Status:
     """Put together what is known; what cannot be found out is left empty."""
     clock = supervisor.parts.clock
+    hardware = supervisor.hardware.look()
     return Status(
         version=__version__,
         hostname=supervisor.config.system.hostname,
@@ -37,6 +38,7 @@ def overview(supervisor: Supervisor) -> Status:
         password_generation=supervisor.parts.passwords.generation,
         warnings=tuple(_warnings(supervisor)),
         reboots=supervisor.last_resort.causes,
+        hardware=hardware,
         confirm_in_s=supervisor.configuring.confirm_in_s,
     )
 
@@ -73,6 +75,7 @@ def _warnings(supervisor: Supervisor) -> list[Reason]:
         *supervisor.card_warnings,
         *supervisor.budgets.warnings(),
         *parts.store.health(),
+        *supervisor.hardware.warnings,
         parts.history.warning,
         parts.passwords.warning,
         *(Reason(p.code, f"{p.path}: {p.text}", p.hint) for p in supervisor.problems),

@@ -20,6 +20,7 @@ from masqgate.system.kept_leases import KeptLeases
 from masqgate.system.kept_usage import KeptUsage
 from masqgate.system.store import Store
 
+from .hardware import Sensing
 from .lastresort import Rebooting
 from .passwords import Passwords
 from .testing import SelfTest
@@ -106,6 +107,7 @@ class Parts:
     watcher: Watching
     prober: Probing
     rebooting: Rebooting
+    sensors: Sensing
     passwords: Passwords
     self_test: SelfTest
     copies: Copying

@@ -39,6 +39,7 @@ from .calls import Calls
 from .choosing import Choosing
 from .configuring import TIMER, Configuring
 from .demand import IDLE, RELEASE, Demand
+from .hardware import HardwareWatch
 from .hours import HOURS, OpeningHours
 from .lastresort import LastResort
 from .parts import Parts
@@ -74,6 +75,7 @@ class Supervisor:
         self.configuring = Configuring(self)
         self.choosing = Choosing(self)
         self.last_resort = LastResort(self, parts.rebooting)
+        self.hardware = HardwareWatch(self, parts.sensors)
         self.calls = Calls(self)
         self.budgets = Budgets(self)
         self.demand = Demand(self)
@@ -188,6 +190,7 @@ class Supervisor:
             self._ready = True
             self.parts.heartbeat.ready()
         self.last_resort.look()
+        self.hardware.look()
         return self.problems
 
     def _tell_problems(self, before: tuple[Problem, ...]) -> None:

@@ -35,6 +35,11 @@ _CAUSES = {
 
 
 _NAMES = {"saved": "saved", "previous": "previous", "kept": "kept", "factory": "factory's"}
+_FULL = "Routing and dialing go on, but nothing can be saved: remove what is not the router's."
+_BROKEN = (
+    "Routing and dialing go on, but nothing can be saved. Save a backup, then restart the router, "
+    "which repairs the partition; if it comes again, replace the card."
+)
 _KEPT = Reason(
     "config_kept_by_slot",
     "The configuration that this version had before the update is in force again.",
@@ -192,17 +197,16 @@ class Store:
 
     def health(self) -> tuple[Reason, ...]:
         """Return what is wrong with the data partition."""
-        hint = "Routing and dialing go on, but nothing can be saved."
         try:
             # Not /data itself: in the service's sandbox that always looks read-only.
             folder = self._paths.config.parent
             state = os.statvfs(folder if folder.exists() else self._paths.data)
         except OSError as error:
-            return (Reason("data_unusable", f"{_sentence(error)}.", hint),)
+            return (Reason("data_unusable", f"{_sentence(error)}.", _BROKEN),)
         if state.f_flag & os.ST_RDONLY:
-            return (Reason("data_read_only", "The data partition is read-only.", hint),)
+            return (Reason("data_read_only", "The data partition is read-only.", _BROKEN),)
         if state.f_bavail * state.f_frsize < LOW_BYTES:
-            return (Reason("data_full", "The data partition is full.", hint),)
+            return (Reason("data_full", "The data partition is full.", _FULL),)
         return ()
 
 
