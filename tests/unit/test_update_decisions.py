@@ -15,7 +15,7 @@ from masqgate import trial
 from masqgate.contract.status import LinkState
 from masqgate.core import updates, versions
 from masqgate.core.bootstate import BootState
-from masqgate.core.trial import CRASHES, Limits, Seen, judge
+from masqgate.core.trial import CRASHES, Limits, Seen, dialer_unit, judge
 from masqgate.system import health, trial_notes
 from masqgate.system.trial_notes import Notes
 
@@ -87,6 +87,8 @@ def test_a_service_that_ends_again_and_again_is_not_waited_for() -> None:
     verdict = judge(seen, False, 1.0, LIMITS)
     assert verdict.kind == "failed"
     assert verdict.text == "the page (masqgate-web.service) ended again and again"
+    dialer = replace(WELL, crashes={dialer_unit("modem1"): CRASHES})
+    assert "the dialer of modem1" in judge(dialer, False, 1.0, LIMITS).text
     few = replace(seen, crashes={"masqgate-web.service": CRASHES - 1})
     assert judge(few, False, 1.0, LIMITS).kind == "wait"
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 CRASHES = 5  # starts of one service in a row, after which waiting is of no use
 PARTS = {"masqgate.service": "the supervisor", "masqgate-web.service": "the page"}
+_DIALER = ("masqgate-dialer@", ".service")
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def judge(seen: Seen, uplink_wanted: bool, elapsed_s: float, limits: Limits) -> 
     Good is one that has all it needs, and an uplink if there was one before the update.
     """
     crashing = [
-        f"{PARTS.get(unit, 'a service')} ({unit})"
+        f"{_part(unit)} ({unit})"
         for unit, count in sorted(seen.crashes.items())
         if count >= CRASHES
     ]
@@ -60,6 +61,17 @@ def judge(seen: Seen, uplink_wanted: bool, elapsed_s: float, limits: Limits) -> 
         kind = "failed" if elapsed_s >= limits.uplink_s else "wait"
         return Verdict(kind, "no uplink came up, and one was up before the update")
     return Verdict("good")
+
+
+def dialer_unit(name: str) -> str:
+    """The service that dials for the uplink of this name."""
+    return name.join(_DIALER)
+
+
+def _part(unit: str) -> str:
+    if unit.startswith(_DIALER[0]):
+        return f"the dialer of {unit.removeprefix(_DIALER[0]).removesuffix(_DIALER[1])}"
+    return PARTS.get(unit, "a service")
 
 
 def _missing(seen: Seen) -> list[str]:

@@ -11,7 +11,7 @@ from masqgate.contract.client import Client
 from masqgate.contract.errors import MasqgateError
 from masqgate.contract.paths import Paths
 from masqgate.contract.status import LinkState, Status
-from masqgate.core.trial import Seen
+from masqgate.core.trial import Seen, dialer_unit
 
 from .services import Systemd
 
@@ -29,14 +29,14 @@ def look(paths: Paths) -> Seen:
     links = status.uplinks if status else ()
     modems = [one.name for one in links if one.kind == "modem" and one.state is not LinkState.OFF]
     services = Systemd()
-    dead = [name for name in modems if not services.active(f"masqgate-dialer@{name}.service")]
+    dead = [name for name in modems if not services.active(dialer_unit(name))]
     return Seen(
         supervisor=status is not None,
         lan=status is not None and _lan_is_up(status.lan.interface),
         page=page_trouble(),
         dead_dialers=tuple(dead),
         uplink=status is not None and bool(status.active),
-        crashes={unit: _restarts(unit) for unit in LIVES},
+        crashes={unit: _restarts(unit) for unit in (*LIVES, *map(dialer_unit, modems))},
     )
 
 
