@@ -22,7 +22,7 @@ DATA = 3  # index in the partition table
 _CHUNK = 1 << 16
 _ZEROS = bytes(_CHUNK)
 _TABLE = 0
-_COPIES: tuple[int, int] = boot_state().COPY_SECTORS
+COPIES: tuple[int, int] = boot_state().COPY_SECTORS
 DATA_START = PARTITIONS["data"][0] // SECTOR
 
 
@@ -41,7 +41,7 @@ class Card:
         with path.open("rb") as file:
             size = file.seek(0, 2)
             raw = {}
-            for at in (_TABLE, *_COPIES):
+            for at in (_TABLE, *COPIES):
                 file.seek(at * SECTOR)
                 raw[at] = file.read(SECTOR)
             return cls(size, _extents(file.fileno(), DATA_START * SECTOR, size), raw)
@@ -73,7 +73,7 @@ class Card:
     @property
     def copies(self) -> tuple[bytes, bytes]:
         """Return both copies of the boot state."""
-        return self.sector(_COPIES[0]), self.sector(_COPIES[1])
+        return self.sector(COPIES[0]), self.sector(COPIES[1])
 
     @property
     def table(self) -> list[tuple[int, int]]:

@@ -1,24 +1,37 @@
-"""Kill the emulated board at random times while it works, and switch it on again."""
+"""Kill the emulated board at random times while it works, and switch it on again.
+
+Each kill is judged twice: the card as it was left, on the host, and the router that comes up
+from it. What was killed is a process with all that it had in memory (`kill -9` of QEMU).
+"""
 
 from __future__ import annotations
 
 import random
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from masqgate.system.password import matches
+
+from tests.lab.first_use import insist
 from tests.lab.lab import Lab
+from tests.lab.pi import Image, copy_sparse
 from tests.lab.processes import LabError
 
 from .card import Card
 from .judge import Broken, Facts, facts
-from .record import CONFIG, PASSWORDS, set_password
+from .record import CARD_BYTES, CONFIG, PASSWORDS, set_password
 from .starts import look
+from .updates import INSTALL, INSTALL_S, Systems
 
-LATEST_S = 8.0  # an operation takes about a second, and what it leaves is written after 5
-START_S = 60.0
+MARGIN = 1.3  # a kill comes at most this many times as late as the work takes
+LEAST_S, START_S, UPDATE_S = 2.0, 90.0, 90.0
+ACKNOWLEDGED = "<acknowledged>"
+FIRST, AGAIN = "first start", "start after a kill"
+SECRET = "lab-secret"  # in the configuration: a factory reset takes it away
+KINDS = ("configuration save", "password change", "factory reset", "update")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,80 +40,182 @@ class Kill:
 
     during: str
     after_s: float
+    acknowledged: bool  # the command had ended before
     found: str
     bad: bool
 
 
 @dataclass(frozen=True)
-class _Work:
-    """Something to kill: how long to wait at most, and what it may have changed."""
+class Work:
+    """Something to kill: how long it takes at most, and what may be there afterwards."""
 
     name: str
     command: str  # '': the start
     latest_s: float
-    may: Callable[[Facts, Facts], bool]
+    is_new: Callable[[Facts], bool]
 
 
-def kills(lab: Lab, count: int, seed: int) -> list[Kill]:
-    """Kill QEMU `count` times in mid-work; each time it must come up, with the old or the new."""
-    rng = random.Random(f"{seed} kills")
-    found: list[Kill] = []
-    with tempfile.TemporaryDirectory() as folder:
-        for number in range(count):
-            kill = _kill(lab, _work(lab, number), rng, Path(folder))
-            print(f"kill after {kill.after_s:.2f} s of a {kill.during}: {kill.found}", flush=True)
-            found.append(kill)
-    return found
+class Killer:
+    """Kills the board of a lab; its card must have a bundle for the updates."""
+
+    def __init__(self, lab: Lab, systems: Systems, seed: int, folder: Path) -> None:
+        """`folder`: for what judging needs."""
+        assert lab.pi is not None
+        self._lab, self._pi, self._systems, self._folder = lab, lab.pi, systems, folder
+        self._rng = random.Random(f"{seed} kills")
+        self._number = 0
+
+    def first_start(self) -> Iterator[Kill]:
+        """Kill the first start of a new card."""
+        self._pi.power_cut()
+        self._pi.new_card()
+        self._grow()
+        old = self._facts()
+        self._lab.restart(power_cut=True)
+        yield from self._kill(Work(FIRST, "", START_S, lambda found: bool(found.machine_id)), old)
+
+    def kill(self, kind: str) -> Iterator[Kill]:
+        """Kill one of `KINDS`, on a router that is up."""
+        self._number += 1
+        took = self._set_up()
+        work = self._work(kind, took)
+        self._pi.pause(True)
+        old = self._facts()
+        self._pi.pause(False)
+        self._lab.console.shell()
+        shown = f"printf '<%s>' {ACKNOWLEDGED[1:-1]}"
+        self._lab.console.line.send(f" ({work.command} >/dev/null 2>&1 && {shown}) &\r")
+        yield from self._kill(work, old)
+
+    def put_card(self) -> None:
+        """Put in the card that has a bundle on it, and switch on."""
+        self._pi.power_cut()
+        copy_sparse(self._systems.card, self._pi.card)
+        self._lab.restart(power_cut=True)
+        self._lab.wait_ready()
+
+    def _grow(self) -> None:
+        with self._pi.card.open("r+b") as file:
+            file.truncate(CARD_BYTES)
+
+    def _set_up(self) -> float:
+        """Have a password and a configuration; return how long the save took, in seconds."""
+        console = self._lab.console
+        insist(console, set_password(PASSWORDS[0]))
+        console.put("/tmp/one.toml", _config(100 + 2 * self._number))
+        began = time.monotonic()
+        insist(console, "masqgate config apply /tmp/one.toml")
+        took = time.monotonic() - began
+        console.put("/tmp/two.toml", _config(101 + 2 * self._number))
+        return max(LEAST_S, took)
+
+    def _work(self, kind: str, took: float) -> Work:
+        minutes = f"lease_minutes = {101 + 2 * self._number}\n"
+        if kind == "configuration save":
+            command = "masqgate config apply /tmp/two.toml"
+            return Work(kind, command, took, lambda found: minutes in found.config)
+        if kind == "password change":
+            changed = set_password(PASSWORDS[1])
+            return Work(kind, changed, took, lambda f: matches(PASSWORDS[1], f.password))
+        if kind == "factory reset":
+            reset = "masqgate config factory --yes"
+            return Work(kind, reset, took, lambda f: not f.password and SECRET not in f.config)
+        self._wait_good()
+        return Work(kind, INSTALL, UPDATE_S, lambda found: True)
+
+    def _wait_good(self) -> None:
+        """Wait until the running system has proved itself: before, an update is refused."""
+        end = time.monotonic() + INSTALL_S
+        while self._lab.console.run("systemctl is-active masqgate-slot-good").code != 0:
+            if time.monotonic() > end:
+                raise LabError("the running slot is not good")
+            time.sleep(2.0)
+
+    def _kill(self, work: Work, old: Facts | Broken) -> Iterator[Kill]:
+        """Kill the work; then the start after it; the second start must come up."""
+        kill, now = self._cut(work, old)
+        yield kill
+        self._lab.restart(power_cut=True)
+        again = Work(AGAIN, "", START_S, lambda found: True)
+        kill, _ = self._cut(again, now)
+        self._lab.restart(power_cut=True)
+        try:
+            self._lab.wait_ready()
+            look(self._lab)
+        except (LabError, TimeoutError) as error:
+            kill = replace(kill, found=str(error), bad=True)
+        yield kill
+
+    def _cut(self, work: Work, old: Facts | Broken) -> tuple[Kill, Facts | Broken]:
+        """Cut the power at a random time, and judge the card."""
+        after_s = self._rng.uniform(0.0, work.latest_s * MARGIN)
+        start = self._lab.console.line.position
+        time.sleep(after_s)
+        self._pi.power_cut()
+        acknowledged = ACKNOWLEDGED in self._lab.console.line.text(start)
+        now = self._facts()
+        try:
+            if isinstance(old, Broken) or isinstance(now, Broken):
+                raise Broken(f"before: {old}; after: {now}")
+            outcome = compare(work, old, now, acknowledged)
+            self._systems.check(self._pi.card)
+        except Broken as error:
+            return Kill(work.name, after_s, acknowledged, str(error), True), now
+        return Kill(work.name, after_s, acknowledged, outcome, False), now
+
+    def _facts(self) -> Facts | Broken:
+        """Judge the card as it is, without touching it."""
+        try:
+            return facts(Card.of(self._pi.card), self._folder)
+        except Broken as error:
+            return error
 
 
-def _work(lab: Lab, number: int) -> _Work:
-    if number % 4 == 3:
-        return _Work("start", "", START_S, _same)
-    if number % 4 == 2:
-        command = set_password(PASSWORDS[number // 4 % 2])
-        return _Work("password change", command, LATEST_S, lambda a, b: a.config == b.config)
-    new = f"lease_minutes = {100 + number}\n"
-    text = CONFIG.read_text().replace("lease_minutes = 720\n", new)
-    lab.console.put("/tmp/next.toml", text.encode())
-    return _Work(
-        "configuration save", "masqgate config apply /tmp/next.toml", LATEST_S,
-        lambda a, b: a.password == b.password and (a.config == b.config or new in b.config),
-    )  # fmt: skip
+def _config(minutes: int) -> bytes:
+    text = CONFIG.read_text()
+    return text.replace("lease_minutes = 720\n", f"lease_minutes = {minutes}\n").encode()
 
 
-def _same(old: Facts, new: Facts) -> bool:
-    return (old.config, old.password) == (new.config, new.password)
+def compare(work: Work, old: Facts, now: Facts, acknowledged: bool) -> str:
+    """Say which state is there; Broken if it is neither, or older than acknowledged."""
+    same = (now.config, now.password) == (old.config, old.password)
+    if old.machine_id and now.machine_id != old.machine_id:
+        raise Broken("the identity is lost")
+    if not set(old.events) <= set(now.events):
+        raise Broken("events are lost that were on the card")
+    if work.name in (FIRST, AGAIN, "update"):
+        if not same:
+            raise Broken("configuration or password have changed")
+        return f"starts slot {now.slot} next"
+    if work.name == "password change" and now.config != old.config:
+        raise Broken("the configuration has changed")
+    if work.name == "configuration save" and now.password != old.password:
+        raise Broken("the password has changed")
+    if work.is_new(now):
+        return "new"
+    if not same:
+        raise Broken("neither the old state nor the new one")
+    if acknowledged:
+        raise Broken("older than acknowledged")
+    return "old"
 
 
-def _kill(lab: Lab, work: _Work, rng: random.Random, folder: Path) -> Kill:
-    assert lab.pi is not None
-    old = _facts(lab, folder)
-    if work.command:
-        lab.console.shell()
-        lab.console.line.send(f" {work.command} >/dev/null 2>&1 &\r")
-    else:
-        lab.restart(power_cut=True)
-    after_s = rng.uniform(0.0, work.latest_s)
-    time.sleep(after_s)
-    lab.pi.power_cut()
-    now = _facts(lab, folder)
-    lab.restart(power_cut=True)
-    try:
-        lab.wait_ready()
-        look(lab)
-    except (LabError, TimeoutError) as error:
-        now = Broken(str(error))
-    if isinstance(now, Broken) or isinstance(old, Broken):
-        return Kill(work.name, after_s, f"{old}, {now}", True)
-    if not work.may(old, now):
-        return Kill(work.name, after_s, "neither the old state nor the new one", True)
-    return Kill(work.name, after_s, "old" if _same(old, now) else "new", False)
+def kills(image: Image, logs: Path, count: int, seed: int) -> Iterator[Kill]:
+    """Kill at least `count` times: a fifth of it first starts, then `KINDS` in turn.
 
-
-def _facts(lab: Lab, folder: Path) -> Facts | Broken:
-    """Judge the card as it is, without touching it."""
-    assert lab.pi is not None
-    try:
-        return facts(Card.of(lab.pi.card), folder)
-    except Broken as error:
-        return error
+    After each kill the start that follows is killed as well; the next one has to come up.
+    """
+    rounds = (count + 1) // 2
+    firsts = (rounds + 4) // 5
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "judge").mkdir()
+        systems = Systems.of(image, folder)
+        with Lab(image, logs=logs, progress=lambda text: print(text, flush=True)) as lab:
+            killer = Killer(lab, systems, seed, folder / "judge")
+            for _ in range(firsts):
+                yield from killer.first_start()
+            if rounds > firsts:
+                killer.put_card()
+            for number in range(rounds - firsts):
+                yield from killer.kill(KINDS[number % len(KINDS)])

@@ -52,8 +52,13 @@ def units(writes: Sequence[Write]) -> list[Unit]:
     return found
 
 
-def epochs(writes: Sequence[Write], journal: frozenset[int]) -> list[Epoch]:
-    """Cut the writes at each flush; `journal`: its sectors on the card."""
+def epochs(
+    writes: Sequence[Write], journal: frozenset[int], waited: frozenset[int] = frozenset()
+) -> list[Epoch]:
+    """Cut the writes at each flush; `journal`: its sectors on the card.
+
+    `waited`: sectors that the router flushes before and after it writes them.
+    """
     found: list[Epoch] = []
     open_: list[Unit] = []
 
@@ -63,7 +68,7 @@ def epochs(writes: Sequence[Write], journal: frozenset[int]) -> list[Epoch]:
             open_.clear()
 
     for unit in units(writes):
-        if _is_barrier(unit, journal):
+        if unit.writes[0].at in waited or _is_barrier(unit, journal):
             close()
             open_.append(unit)
             close()

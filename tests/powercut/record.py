@@ -10,17 +10,19 @@ import json
 import os
 import shlex
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tests.lab.first_use import insist
 from tests.lab.lab import Lab
-from tests.lab.pi import WRITES, Image
+from tests.lab.pi import WRITES, Image, copy_sparse
+from tests.lab.processes import LabError
 
 from . import blocklog
+from .updates import INSTALL, INSTALL_S, Systems
 
 MARKS = "marks.json"
+UPDATE = "update"  # the name of a recording and of its operation
 CARD_BYTES = 1 << 30  # twice the image: the first start lets the data partition grow
 SETTLE_S = 12.0  # until ext4 has committed and written back what nobody has waited for
 PASSWORDS = ("three boxes one line", "another boat on the lake")
@@ -79,11 +81,8 @@ def set_password(password: str) -> str:
     return rf"printf '%s\n' {typed} {typed} | masqgate password set"
 
 
-def record(image: Image, folder: Path, logs: Path, then: Callable[[Lab], None]) -> None:
-    """Boot the image from a new card, and do everything that writes to it.
-
-    `then`: what else is to be done with the router that is up.
-    """
+def record(image: Image, folder: Path, logs: Path, systems: Systems) -> None:
+    """Boot the image from a new card, and do everything that writes to it; then update it."""
     folder.mkdir(parents=True, exist_ok=True)
     lab = Lab(image, logs=logs, progress=lambda text: print(text, flush=True))
     assert lab.pi is not None
@@ -99,8 +98,21 @@ def record(image: Image, folder: Path, logs: Path, then: Callable[[Lab], None]) 
         lab.restart(power_cut=True)
         _started(lab)
         recorder.mark("start after a power cut", 0)
-        lab.pi.record = None
-        then(lab)
+        lab.pi.power_cut()
+        copy_sparse(systems.card, lab.pi.card)
+        recorder.switch_on(UPDATE)
+        lab.restart(power_cut=True)
+        _started(lab)
+        _update(lab, recorder)
+
+
+def _update(lab: Lab, recorder: Recorder) -> None:
+    time.sleep(SETTLE_S)
+    start = recorder.position()
+    done = lab.console.run(INSTALL, INSTALL_S)
+    if done.code != 0:
+        raise LabError(f"the update was not installed: {done.output}")
+    recorder.mark(UPDATE, start)
 
 
 def _first_start(lab: Lab, recorder: Recorder) -> None:

@@ -13,10 +13,10 @@ from pathlib import Path
 from tests.lab.pi import CARD, WRITES
 
 from . import blocklog
-from .card import DATA_START, Card
+from .card import COPIES, DATA_START, Card
 from .judge import Broken, Facts, facts, run
 from .orders import BLOCK, ends_flushed, epochs, subsets
-from .record import Mark
+from .record import UPDATE, Mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,9 @@ class Recording:
         data = work / "data.img"
         self.card.write_data(data)
         sectors = journal(data)
-        self.epochs = epochs(self.writes, sectors)
+        # The updater has the slot flushed before it records it, and waits for each record.
+        waited = frozenset(COPIES) if folder.name == UPDATE else frozenset()
+        self.epochs = epochs(self.writes, sectors, waited)
         self._flushed = ends_flushed(self.epochs, sectors)
 
     def prefix(self, count: int) -> Card:

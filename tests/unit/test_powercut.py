@@ -6,11 +6,14 @@ replayed in tests/system/test_powercut.py, all of it by `make powercut`.
 
 from __future__ import annotations
 
+import hashlib
+import os
 import random
 import struct
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,10 +24,13 @@ from image.builder.layout import DISK_SIGNATURE, PARTITIONS
 from tests.powercut import blocklog
 from tests.powercut.blocklog import SECTOR, Write
 from tests.powercut.card import DATA_START, Card
-from tests.powercut.judge import MEND, Broken, facts, run
+from tests.powercut.judge import MEND, Broken, Facts, facts, run
+from tests.powercut.kills import Work, compare
 from tests.powercut.orders import Epoch, Unit, ends_flushed, epochs, subsets, units
 from tests.powercut.record import Mark
 from tests.powercut.replay import Limits, Recording, journal
+from tests.powercut.uboot import expected, torn
+from tests.powercut.updates import Systems
 
 CONFIG = '[system]\nhostname = "saved"\n'
 HASH = "scrypt$16384$8$1$c2FsdA==$aGFzaA==\n"
@@ -240,3 +246,74 @@ def test_a_temporary_file_is_not_taken_for_a_configuration(
     left = atomic._temporary(Path("config/config.toml"))
     found = facts(Card.of(card({**GOOD, str(left): "[half"})), tmp_path)
     assert found.origin == "saved"
+
+
+def test_what_the_router_waits_for_is_a_flush_as_well() -> None:
+    writes = [*block(10), Write(2048, bytes(SECTOR)), *block(11)]
+    found = epochs(writes, JOURNAL, frozenset({2048}))
+    assert [len(epoch.units) for epoch in found] == [1, 1, 1]
+    assert [len(epoch.units) for epoch in epochs(writes, JOURNAL)] == [3]
+
+
+def test_torn_boot_states_are_read_as_the_old_one_or_the_new_one() -> None:
+    module = boot_state()
+    for one in torn(random.Random(1), 300):
+        found = module.newest(one.copies)[0]
+        assert found in [module.newest(copies)[0] for copies in (one.before, one.after)]
+
+
+def test_what_the_boot_loader_should_do_is_told_by_the_boot_state() -> None:
+    module = boot_state()
+    trial = module.BootState(9, "b", (True, False), (0, 2))
+    copies = module.encode(trial), module.encode(module.BootState(8, "a", (True, True)))
+    tried, left = expected(copies)
+    assert tried == "baba"
+    assert module.newest(left) == (module.BootState(10, "b", (True, False), (0, 1)), 0)
+    assert expected((b"", b"")) == ("abab", (b"", b""))
+
+
+@pytest.fixture
+def before() -> Facts:
+    return Facts("saved", "minutes = 1", "scrypt$old", "id", (1, 2), "a", (None, None), 100)
+
+
+@pytest.mark.parametrize(("during", "change", "acknowledged", "outcome"), [
+    ("configuration save", {}, False, "old"),
+    ("configuration save", {"config": "minutes = 2"}, True, "new"),
+    ("configuration save", {}, True, "Broken: older than acknowledged"),
+    ("configuration save", {"config": "minutes = 3"}, False, "Broken: neither the old"),
+    ("configuration save", {"password": "scrypt$x"}, False, "Broken: the password"),
+    ("update", {"slot": "b"}, True, "starts slot b next"),
+    ("update", {"config": "minutes = 2"}, False, "Broken: configuration or password"),
+    ("update", {"machine_id": "other"}, False, "Broken: the identity"),
+    ("update", {"events": (2,)}, False, "Broken: events"),
+])  # fmt: skip
+def test_what_a_kill_may_leave(
+    before: Facts, during: str, change: dict[str, object], acknowledged: bool, outcome: str
+) -> None:
+    work = Work(during, "", 1.0, lambda found: found.config == "minutes = 2")
+    now = replace(before, **change)
+    if outcome.startswith("Broken: "):
+        with pytest.raises(Broken, match=outcome.removeprefix("Broken: ")):
+            compare(work, before, now, acknowledged)
+    else:
+        assert compare(work, before, now, acknowledged) == outcome
+
+
+def test_a_slot_that_may_be_started_holds_a_whole_system(tmp_path: Path) -> None:
+    module = boot_state()
+    path, system = tmp_path / "card", b"system" * 1000
+    pieces = ((4096, len(system), hashlib.sha256(system).hexdigest()),)
+    systems = Systems(path, (pieces,))
+    with path.open("wb") as file:
+        file.truncate(1 << 30)
+        os.pwrite(file.fileno(), system, PARTITIONS["slot-a"][0] + 4096)
+        os.pwrite(file.fileno(), system[:-1], PARTITIONS["slot-b"][0] + 4096)
+        for good, whole in (((True, False), True), ((True, True), False), ((False, True), False)):
+            state = module.BootState(2, "a", good, (0, 0))
+            os.pwrite(file.fileno(), module.encode(state), 2048 * SECTOR)
+            if whole:
+                systems.check(path)
+            else:
+                with pytest.raises(Broken, match="slot b may be started"):
+                    systems.check(path)
