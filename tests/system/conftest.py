@@ -1,4 +1,7 @@
-"""The booted image in the lab, once for all system tests.
+"""The booted image in the lab: one boot for each half of the tests that can share one.
+
+With `-n 2 --dist loadgroup` two labs run side by side, as an emulated Pi keeps one processor
+busy. A module that needs a lab of its own says so: `pytest.mark.xdist_group(name)`.
 
 `IMAGE=… pytest tests/system` or `--image …` tells which image; build/masqgate.img otherwise.
 Console log, programs' logs and (short) captures stay in build/lab-logs/ if a test fails.
@@ -23,6 +26,8 @@ from tests.lab.world import ROOT
 DEFAULT_IMAGE = os.environ.get("IMAGE", str(ROOT / "build" / "masqgate.img"))
 TEST_S = 1800  # the first test's time includes the boot; emulation is slow
 JOURNAL_S = 300.0
+FIRST_HALF, SECOND_HALF = "router", "uplinks"
+OF_SECOND_HALF = {"test_demand", "test_dialin", "test_failover"}
 SNAP = 160  # bytes kept of each packet: heads, not bodies
 
 
@@ -33,11 +38,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give the tests of this folder more time than others have."""
+    """Give the tests of this folder more time than others have, and part them among labs."""
     folder = Path(__file__).parent
-    for item in items:
-        if folder in item.path.parents and item.get_closest_marker("timeout") is None:
+    ours = [item for item in items if folder in item.path.parents]
+    for item in ours:
+        if item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(TEST_S))
+        if item.get_closest_marker("xdist_group") is None:
+            half = SECOND_HALF if item.path.stem in OF_SECOND_HALF else FIRST_HALF
+            item.add_marker(pytest.mark.xdist_group(half))
+    items.sort(key=_turn)  # stable: inside a group the order stays
+
+
+def _turn(item: pytest.Item) -> int:
+    """Labs of their own first: the halves then end at about the same time."""
+    mark = item.get_closest_marker("xdist_group")
+    halves = (FIRST_HALF, SECOND_HALF)
+    return 1 + halves.index(mark.args[0]) if mark and mark.args[0] in halves else 0
 
 
 @pytest.fixture(scope="session")
@@ -52,7 +69,8 @@ def image(request: pytest.FixtureRequest) -> Image:
 @pytest.fixture(scope="session")
 def logs(request: pytest.FixtureRequest) -> Iterator[Path]:
     """The session's folder of logs, removed after a good run."""
-    folder = ROOT / "build" / "lab-logs" / time.strftime("%Y%m%d-%H%M%S")
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    folder = ROOT / "build" / "lab-logs" / f"{time.strftime('%Y%m%d-%H%M%S')}{worker}"
     folder.mkdir(parents=True, exist_ok=True)
     yield folder
     if not (request.session.testsfailed or request.config.getoption("--keep-logs", False)):
