@@ -367,7 +367,8 @@ def test_a_factory_reset_that_a_power_cut_interrupts_is_finished_at_the_next_sta
         offline.save(paths, named("before"))
         offline.save(paths, named("secret"))
         PasswordFile(paths.password).write("scrypt$secret")
-        atomic.write(paths.events, b"secret\n")
+        for path in (paths.events, paths.call_log, paths.usage, paths.kept_leases):
+            atomic.write(path, b"secret\n")
         left = [steps]
         finished = False
         with monkeypatch.context() as patched, contextlib.suppress(PowerCut):

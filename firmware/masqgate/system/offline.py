@@ -80,15 +80,15 @@ def reset_password(paths: Paths) -> None:
 
 
 def factory_reset(paths: Paths) -> None:
-    """Erase settings, password and history; MasqgateError if something cannot be erased."""
+    """Erase settings, password and what was recorded; MasqgateError if something cannot be erased."""
     store = Store(paths)
     store.begin_reset()
     save(paths, store.factory())
     store.forget_previous()
     reset_password(paths)
     try:
-        atomic.remove(paths.events)
-        atomic.remove(paths.kept_leases)
+        for path in (paths.events, paths.call_log, paths.usage, paths.kept_leases):
+            atomic.remove(path)
     except OSError as error:
         raise not_saved(error) from error
     store.end_reset()
