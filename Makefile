@@ -41,7 +41,7 @@ browser: packages venv ## the admin page in a real browser
 	$(PYTEST) tests/browser -q
 
 system: packages venv image ## tests of the booted image (root)
-	$(SUDO) $(PYTEST) tests/system -v -n 2 --dist loadgroup --image $(IMAGE)
+	$(SUDO) $(PYTEST) tests/system -v -n 2 --image $(IMAGE)
 
 image: packages venv ## build the SD-card image: build/masqgate.img
 ifeq ($(BUILDER),buildroot)

@@ -1,7 +1,7 @@
 """The booted image in the lab: one boot for each half of the tests that can share one.
 
-With `-n 2 --dist loadgroup` two labs run side by side, as an emulated Pi keeps one processor
-busy. A module that needs a lab of its own says so: `pytest.mark.xdist_group(name)`.
+With `-n 2` two labs run side by side, as an emulated Pi keeps one processor busy. Which tests
+share a worker, and so a boot, is fixed: what they leave behind must not differ from run to run.
 
 `IMAGE=… pytest tests/system` or `--image …` tells which image; build/masqgate.img otherwise.
 Console log, programs' logs and (short) captures stay in build/lab-logs/ if a test fails.
@@ -15,8 +15,10 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.lab.lab import Lab
 from tests.lab.pi import Image
@@ -26,8 +28,12 @@ from tests.lab.world import ROOT
 DEFAULT_IMAGE = os.environ.get("IMAGE", str(ROOT / "build" / "masqgate.img"))
 TEST_S = 1800  # the first test's time includes the boot; emulation is slow
 JOURNAL_S = 300.0
-FIRST_HALF, SECOND_HALF = "router", "uplinks"
-OF_SECOND_HALF = {"test_demand", "test_dialin", "test_failover"}
+MODULES = {  # of each group but the largest
+    "own": {"test_update"},  # these boot labs of their own
+    "uplinks": {"test_demand", "test_dialin", "test_failover"},
+}
+REST = "router"
+GROUPS = ("own", REST, "uplinks")  # a worker that is through with its own takes the last
 SNAP = 160  # bytes kept of each packet: heads, not bodies
 
 
@@ -38,23 +44,31 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give the tests of this folder more time than others have, and part them among labs."""
+    """Give the tests of this folder more time than others have, and each group its turn."""
     folder = Path(__file__).parent
-    ours = [item for item in items if folder in item.path.parents]
-    for item in ours:
-        if item.get_closest_marker("timeout") is None:
+    for item in items:
+        if folder in item.path.parents and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(TEST_S))
-        if item.get_closest_marker("xdist_group") is None:
-            half = SECOND_HALF if item.path.stem in OF_SECOND_HALF else FIRST_HALF
-            item.add_marker(pytest.mark.xdist_group(half))
-    items.sort(key=_turn)  # stable: inside a group the order stays
+    items.sort(key=lambda item: GROUPS.index(_group(item.nodeid)))  # inside, the order stays
 
 
-def _turn(item: pytest.Item) -> int:
-    """Labs of their own first: the halves then end at about the same time."""
-    mark = item.get_closest_marker("xdist_group")
-    halves = (FIRST_HALF, SECOND_HALF)
-    return 1 + halves.index(mark.args[0]) if mark and mark.args[0] in halves else 0
+def _group(nodeid: str) -> str:
+    """Who shares a worker: `tests/system/test_demand.py::test_…` is of the uplinks."""
+    module = Path(nodeid.partition("::")[0]).stem
+    return next((group for group, modules in MODULES.items() if module in modules), REST)
+
+
+class Workers(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+    """Gives a worker one group after the other."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _group(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Workers:
+    """Have the groups kept together, in the order of the tests."""
+    config.option.loadscopereorder = False
+    return Workers(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -31,7 +31,7 @@ UPLOADED = 3 << 19
 UPLOAD_S = 300.0
 ASK_S = 3.0
 
-pytestmark = [pytest.mark.timeout(5400), pytest.mark.xdist_group("update")]
+pytestmark = pytest.mark.timeout(5400)
 
 
 @dataclass(frozen=True)
