@@ -12,7 +12,7 @@ from masqgate.contract import document
 from masqgate.contract.config import Config, Ethernet
 from masqgate.contract.errors import MasqgateError
 
-from tests.unit.web_site import PASSWORD, Site, Visitor, words
+from tests.unit.web_site import PASSWORD, Site, Visitor, fields, words
 
 SILENT = MasqgateError("supervisor_unreachable", "The supervisor does not answer.", "Wait.")
 
@@ -20,22 +20,6 @@ SILENT = MasqgateError("supervisor_unreachable", "The supervisor does not answer
 @pytest.fixture
 def site() -> Site:
     return Site()
-
-
-def fields(page: str) -> dict[str, str]:
-    """The form's fields as a browser would send them."""
-    found = {}
-    for tag in re.findall(r"<input[^>]*>", page.partition("<main")[2]):
-        given = {k: unescape(v) for k, v in re.findall(r'([a-z-]+)="([^"]*)"', tag)}
-        if given.get("type") != "checkbox" or " checked" in tag:
-            found[given["name"]] = given.get("value", "on")
-    for name, body in re.findall(
-        r'<select id="[^"]*" name="([^"]+)".*?>(.*?)</select>', page, re.S
-    ):
-        chosen = re.search(r'<option value="([^"]*)" selected', body)
-        assert chosen, name
-        found[name] = chosen.group(1)
-    return found
 
 
 def editor(page: str) -> tuple[str, str]:
@@ -72,9 +56,9 @@ def test_the_form_changes_what_it_shows_and_keeps_the_rest(site: Site) -> None:
     site.router.config = msgspec.structs.replace(old, uplink=(wan, *old.uplink))
     admin = site.admin()
     changes = {
-        "modem.number": " *99# ", "modem.apn": "internet.example", "modem.user": "bob",
-        "modem.password": ' pass "word\\ ', "modem.mode": "manual", "modem.speed": "460800",
-        "modem.port": "/dev/ttyUSB2", "modem.pin": "1234", "lan.dhcp_first": "192.168.77.50",
+        "link.number": " *99# ", "link.apn": "internet.example", "link.user": "bob",
+        "link.password": ' pass "word\\ ', "link.mode": "manual", "link.speed": "460800",
+        "link.port": "/dev/ttyUSB2", "link.pin": "1234", "lan.dhcp_first": "192.168.77.50",
     }  # fmt: skip
     submit(admin, **changes)
     new = site.router.config
@@ -94,16 +78,16 @@ def test_secrets_never_come_back(site: Site) -> None:
     admin = site.admin()
     for path in ("/configuration", "/configuration/document"):
         assert "open sesame" not in admin.get(path).text
-    answer = submit(admin, **{"modem.password": "typed-secret", "modem.speed": "77"})
+    answer = submit(admin, **{"link.password": "typed-secret", "link.speed": "77"})
     assert answer.status_code == 422  # type: ignore[attr-defined]
     assert "typed-secret" not in answer.text  # type: ignore[attr-defined]
 
 
 def test_a_stored_secret_is_kept_or_forgotten(site: Site) -> None:
     admin = site.admin()
-    submit(admin, **{"modem.user": "carol"})
+    submit(admin, **{"link.user": "carol"})
     assert site.router.config.modems[0].password.reveal() == "open sesame"
-    submit(admin, **{"forget.password": "on"})
+    submit(admin, **{"forget.link.password": "on"})
     assert not site.router.config.modems[0].password
 
 
@@ -111,21 +95,21 @@ def test_every_problem_is_shown_beside_its_field(site: Site) -> None:
     before = site.router.config
     answer = submit(
         site.admin(),
-        **{"modem.number": "call me", "modem.port": "COM1", "lan.address": "8.8.8.8/24"},
+        **{"link.number": "call me", "link.port": "COM1", "lan.address": "8.8.8.8/24"},
     )
     page = answer.text  # type: ignore[attr-defined]
     assert answer.status_code == 422  # type: ignore[attr-defined]
-    for name in ("modem.number", "modem.port", "lan.address"):
+    for name in ("link.number", "link.port", "lan.address"):
         assert re.search(rf'id="{name}"[^>]*aria-invalid="true"', page), name
         assert f'class="hint wrong" id="{name}-hint"' in page
     assert "cannot be dialed" in page.replace("&#39;", "'")
-    assert fields(page)["modem.number"] == "call me"
+    assert fields(page)["link.number"] == "call me"
     assert site.router.config == before
 
 
 def test_an_unticked_box_stays_unticked_among_problems(site: Site) -> None:
     admin = site.admin()
-    data = fields(admin.get("/configuration").text) | {"modem.port": "COM1"}
+    data = fields(admin.get("/configuration").text) | {"link.port": "COM1"}
     del data["lan.dhcp"]
     page = admin.post("/configuration", data).text
     assert "lan.dhcp" not in fields(page)
@@ -133,7 +117,7 @@ def test_an_unticked_box_stays_unticked_among_problems(site: Site) -> None:
 
 def test_a_first_modem_is_made_by_the_form(site: Site) -> None:
     site.router.config = Config()
-    submit(site.admin(), **{"modem.port": "/dev/ttyS0", "modem.number": "5551000"})
+    submit(site.admin(), **{"link.port": "/dev/ttyS0", "link.number": "5551000"})
     assert site.router.config.modems[0].name == "modem1"
 
 
@@ -149,9 +133,9 @@ def test_one_of_several_modems(site: Site) -> None:
     second = msgspec.structs.replace(old.modems[0], name="modem2", port="/dev/ttyUSB0")
     site.router.config = msgspec.structs.replace(old, uplink=(*old.uplink, second))
     admin = site.admin()
-    data = fields(admin.get("/configuration?modem=modem2").text)
-    assert data["modem.port"] == "/dev/ttyUSB0"
-    admin.post("/configuration", data | {"modem.number": "77"})
+    data = fields(admin.get("/configuration?link=modem2").text)
+    assert data["link.port"] == "/dev/ttyUSB0"
+    admin.post("/configuration", data | {"link.number": "77"})
     assert [m.number for m in site.router.config.modems] == ["0555123", "77"]
 
 
@@ -159,9 +143,9 @@ def test_forms_without_the_supervisor_lose_nothing(site: Site) -> None:
     admin = site.admin()
     data = fields(admin.get("/configuration").text)
     site.router.refusals["config_apply"] = SILENT
-    answer = admin.post("/configuration", data | {"modem.user": "typed"})
+    answer = admin.post("/configuration", data | {"link.user": "typed"})
     assert answer.status_code == 503
-    assert fields(answer.text)["modem.user"] == "typed"
+    assert fields(answer.text)["link.user"] == "typed"
 
 
 # --- another address -------------------------------------------------------------------------
@@ -268,7 +252,7 @@ def test_a_document_that_is_not_toml(site: Site) -> None:
 def test_a_change_by_somebody_else_is_not_overwritten_unseen(site: Site) -> None:
     admin = site.admin()
     text, base = editor(admin.get("/configuration/document").text)
-    submit(site.admin(), **{"modem.user": "elsewhere"})
+    submit(site.admin(), **{"link.user": "elsewhere"})
     form = {"text": text.replace("alice", "mine"), "base": base, "action": "apply"}
     answer = admin.post("/configuration/document", form)
     assert answer.status_code == 409
@@ -321,7 +305,7 @@ def test_what_was_typed_survives_the_end_of_the_login(site: Site) -> None:
 def test_what_was_typed_survives_a_restart_of_the_page(site: Site) -> None:
     admin = site.admin()
     data = fields(admin.get("/configuration").text)
-    data |= {"modem.user": "typed & kept", "modem.password": "not kept"}
+    data |= {"link.user": "typed & kept", "link.password": "not kept"}
     other = Site()
     late = other.visitor()
     late.client.set_cookie("masqgate", admin.cookie, domain="192.168.77.1")
@@ -329,5 +313,5 @@ def test_what_was_typed_survives_a_restart_of_the_page(site: Site) -> None:
     assert answer.status_code == 403
     assert "not kept" not in answer.text
     page = log_in_with_draft(late, answer)
-    assert fields(page)["modem.user"] == "typed & kept"
+    assert fields(page)["link.user"] == "typed & kept"
     assert other.router.config.modems[0].user == "alice"

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from masqgate.contract.document import from_plain, parse
 from masqgate.contract.status import CallRecord, Counters, Entry, LinkState, LinkStatus, Reason
-from masqgate_web.forms import document, fields
 
 from tests.browser.fake_router import NOW
-from tests.unit.test_dialin_rules import LINE
 from tests.unit.web_site import Site, words
 
 CALL = CallRecord(
@@ -80,8 +77,3 @@ def test_a_callers_name_is_shown_not_obeyed(site: Site) -> None:
     visitor.log_in()
     text = visitor.get("/").text
     assert "&lt;script&gt;" in text and "&lt;b&gt;" in text
-
-
-def test_the_form_keeps_the_lines_that_it_does_not_show() -> None:
-    config = parse(LINE)
-    assert from_plain(document(config, fields(config))) == config

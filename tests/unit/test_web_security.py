@@ -415,7 +415,13 @@ def test_errors_are_escaped(site: Site) -> None:
     site.router.refusals = {"config_check": error, "password_check": error, "log": error}
     text = {"text": HOSTILE + "</textarea>", "base": HOSTILE, "action": "check"}
     check_escaped(admin.post("/configuration/document", text).text)
-    form = {"lan.address": HOSTILE, "modem": HOSTILE, "modem.port": HOSTILE, "lan.dhcp": HOSTILE}
+    form = {
+        "lan.address": HOSTILE,
+        "link": HOSTILE,
+        "new": HOSTILE,
+        "link.port": HOSTILE,
+        "lan.dhcp": HOSTILE,
+    }
     check_escaped(admin.post("/configuration", form).text)
     check_escaped(admin.get("/log").text)
     check_escaped(site.visitor().post("/login", {"password": "x", "next": HOSTILE}).text)

@@ -12,7 +12,7 @@ from masqgate.contract.status import Flow, Host, LinkState
 from masqgate_web import create_app
 
 from tests.unit.router import Router, link, until
-from tests.unit.web_site import COMPILED, Clock, Site, Visitor, words
+from tests.unit.web_site import COMPILED, Clock, Site, Visitor, fields, words
 
 PASSWORD = "seven green bottles"
 
@@ -94,10 +94,7 @@ def test_a_document_goes_round_and_keeps_its_secrets(router: Router, admin: Visi
 
 
 def test_a_new_address_is_on_trial_until_it_is_kept(router: Router, admin: Visitor) -> None:
-    page = admin.get("/configuration").text
-    data = dict(re.findall(r'name="((?:lan|modem)[^"]*)"[^>]* value="([^"]*)"', page))
-    data |= {"modem.mode": "always", "modem.speed": "115200", "lan.dhcp": "on"}
-    data["lan.address"] = "10.9.8.1/24"
+    data = fields(admin.get("/configuration").text) | {"lan.address": "10.9.8.1/24"}
     assert "The router moves to 10.9.8.1" in words(admin.post("/configuration", data))
     assert "The router is at 10.9.8.1 now" in words(admin.post("/configuration/move"))
     assert "10.9.8.1" not in router.paths.config.read_text()

@@ -102,3 +102,21 @@ def words(answer: Any) -> str:
     """What a page says, without markup, in single spaces."""
     text = re.sub(r"<(script|style|title)\b.*?</\1>", " ", answer.text, flags=re.S)
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", text)).split())
+
+
+def fields(page: str) -> dict[str, str]:
+    """The fields of a page's form, as a browser would send them."""
+    found = {}
+    main = page.partition("<main")[2]
+    for tag in re.findall(r"<input[^>]*>", main):
+        given = {k: unescape(v) for k, v in re.findall(r'([a-z-]+)="([^"]*)"', tag)}
+        if given.get("type") != "checkbox" or " checked" in tag:
+            found[given["name"]] = given.get("value", "on")
+    for name, body in re.findall(r'<select id="\S*" name="(\S+)".*?>(.*?)</select>', main, re.S):
+        chosen = re.search(r'<option value="([^"]*)" selected', body)
+        assert chosen, name
+        found[name] = chosen.group(1)
+    areas = r'<textarea id="\S*" name="(\S+)"[^>]*>\n(.*?)</textarea>'
+    for name, text in re.findall(areas, main, re.S):
+        found[name] = unescape(text).replace("\n", "\r\n")
+    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import hmac
+import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, ParamSpec
 from urllib.parse import urlencode, urlsplit
@@ -66,7 +67,8 @@ VIEWS = {
     "set_new": "change",
 }
 DRAFTS = ("configuration.show", "configuration.document")
-NOT_KEPT = ("form_token", "modem.password", "modem.pin", "action")
+# Of a form that was sent too late; the names of secrets are those of forms.py.
+NOT_KEPT = re.compile(r"form_token|action|link\.(password|pin)|caller\.\d+\.password")
 OUT_OF_DATE = (
     "This form is out of date: the page was restarted, or cookies are off. "
     "Go back, load the page again, and repeat what you did."
@@ -172,7 +174,7 @@ def _page_of(name: str) -> str:
 
 def _draft() -> str:
     """What was typed, without passwords, as a query."""
-    kept = {k: v for k, v in request.form.items() if k not in NOT_KEPT}
+    kept = {k: v for k, v in request.form.items() if not NOT_KEPT.fullmatch(k)}
     return urlencode(kept)
 
 

@@ -14,6 +14,7 @@ from masqgate.contract.errors import InvalidConfig, MasqgateError
 
 from .. import forms
 from ..errors import status_of
+from ..fields import FORMS, TABLES
 from ..security import go, login_needed, tell
 from ..site import site
 
@@ -32,26 +33,29 @@ CHANGED = MasqgateError(
 def show() -> ResponseReturnValue:
     """The form."""
     config = _in_force()
-    values = forms.fields(config, request.args.get("modem", ""))
-    if draft := _draft("configuration.show"):
-        values |= {"lan.dhcp": ""} | draft
-    return _form(config, values)
+    draft = _draft("configuration.show")
+    about = forms.subject(config, draft or request.args)
+    values = forms.fields(config, about)
+    if draft:
+        values |= forms.unticked(about) | draft
+    return _form(config, about, values)
 
 
 @blueprint.post("/configuration")
 @login_needed
 def apply_form() -> ResponseReturnValue:
     """Apply what the form says; show it again with every problem otherwise."""
-    config, typed = None, dict(request.form)
+    typed = dict(request.form)
+    config = _in_force()
+    about = forms.subject(config, typed)
+    wanted = forms.wanted(config, typed)
     try:
-        config = _in_force()
-        wanted = toml.from_plain(forms.document(config, typed))
-        return apply(toml.render(wanted, secrets=True), "configuration.show")
+        text = toml.render(toml.from_plain(wanted.document), secrets=True)
+        return apply(text, "configuration.show", link=wanted.name)
     except MasqgateError as error:
-        if config is None:
-            raise
-        values = forms.fields(config, typed.get("modem", "")) | {"lan.dhcp": ""} | typed
-        return _form(config, values, error), code_of(error)
+        values = forms.fields(config, about) | forms.unticked(about) | typed
+        fields = {problem.path: wanted.field_of(problem) for problem in error.problems}
+        return _form(config, about, values, error, fields), code_of(error)
 
 
 @blueprint.get("/configuration/document")
@@ -110,15 +114,18 @@ def confirm() -> ResponseReturnValue:
     return go(url_for("status.show"))
 
 
-def apply(text: str, back: str, trial_s: int = 0) -> ResponseReturnValue:
-    """Apply a document, or ask first if the router's address would change."""
+def apply(text: str, back: str, trial_s: int = 0, link: str = "") -> ResponseReturnValue:
+    """Apply a document, or ask first if the router's address would change.
+
+    Afterwards the page `back` is shown, about one link if it is told.
+    """
     before, after = _in_force().lan, toml.parse(text).lan
     if before.address == after.address:
         site().router.config_apply(text, trial_s)
         if trial_s:
             return go(url_for("status.show"))
         tell("The configuration is in force.", "It is saved; the one before it is kept.")
-        return go(url_for(back))
+        return go(url_for(back, link=link or None))
     site().router.config_check(text)
     g.session.pending = text
     lans = {"before": before.interface, "after": after.interface}
@@ -129,18 +136,29 @@ def _in_force() -> Config:
     return toml.parse(site().router.config_show())
 
 
-def _form(config: Config, values: Mapping[str, str], error: MasqgateError | None = None) -> str:
-    index = forms.modem_index(config, values)
+def _form(
+    config: Config,
+    about: forms.Subject,
+    values: Mapping[str, str],
+    error: MasqgateError | None = None,
+    fields: Mapping[str, str] | None = None,
+) -> str:
+    fields = fields or {}
     problems = error.problems if error else ()
+    wrong = {fields[problem.path]: problem for problem in reversed(problems)}
     return render_template(
         "configuration.html",
-        config=config,
+        about=about,
+        subjects=forms.subjects(config),
+        uplinks=len(config.uplink) + (not about.name),
+        forms=FORMS,
+        tables=TABLES,
         values=values,
+        callers=forms.rows(values),
         error=error,
-        wrong={forms.field_of(problem, index): problem for problem in reversed(problems)},
-        fields={p.path: f for p in problems if (f := forms.field_of(p, index)) in values},
-        modes=forms.MODES,
-        speeds=forms.SPEEDS,
+        wrong=wrong,
+        fields={path: name for path, name in fields.items() if name in values},
+        unfolded=forms.unfolded(values, wrong, about),
     )
 
 
