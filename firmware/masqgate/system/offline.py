@@ -80,7 +80,7 @@ def reset_password(paths: Paths) -> None:
 
 
 def factory_reset(paths: Paths) -> None:
-    """Erase settings, password and what was recorded; MasqgateError if something cannot be erased."""
+    """Erase settings, password and records; MasqgateError if something cannot be erased."""
     store = Store(paths)
     store.begin_reset()
     save(paths, store.factory())
