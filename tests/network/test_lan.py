@@ -29,8 +29,13 @@ ip addr add "$ip/$mask" dev "$interface"
 PUBLIC = "192.88.99.5"  # documentation ranges are refused in answers, as private ones are
 
 
-def dhcp(host: Namespace, folder: Path, name: str = "box") -> list[str]:
-    """Ask for an address as any host does; address, mask length, router, DNS, domain, seconds."""
+def dhcp(
+    host: Namespace, folder: Path, name: str = "box", more: list[str] | None = None
+) -> list[str]:
+    """Ask for an address as any host does; address, mask length, router, DNS, domain, seconds.
+
+    `more`: what the host says of itself instead of its name, as the client's options.
+    """
     script = folder / "client.sh"
     script.write_text(CLIENT)
     script.chmod(0o755)
@@ -48,7 +53,8 @@ def dhcp(host: Namespace, folder: Path, name: str = "box") -> list[str]:
         "-t",
         "10",
     ]
-    done = host.run([*command, "-T", "1", "-s", str(script), "-x", f"hostname:{name}"])
+    told = more or ["-x", f"hostname:{name}"]
+    done = host.run([*command, "-T", "1", "-s", str(script), *told])
     assert done.returncode == 0, done.stderr
     return (folder / "eth0.lease").read_text().split()
 
@@ -140,9 +146,12 @@ def test_names_are_those_of_the_router_and_of_the_internet(named: World) -> None
 
 
 def test_hosts_cannot_take_the_names_of_the_router(named: World, tmp_path: Path) -> None:
-    for name in ("masqgate", "wpad", "localhost"):
-        address, *_ = dhcp(named.hosts[0], tmp_path, name)
-        assert address not in resolve(named, named.hosts[1], f"{name}.lan")
+    plain = ("masqgate", "wpad", "localhost")
+    whole = ("masqgate.lan", "wpad.lan", "WPAD.LAN", "isatap.lan")
+    for option in (*(f"-xhostname:{name}" for name in (*plain, *whole)), "-Fwpad", "-Fwpad.lan"):
+        address, *_ = dhcp(named.hosts[0], tmp_path, more=[option])
+        for name in (*plain, "isatap"):
+            assert address not in resolve(named, named.hosts[1], f"{name}.lan"), option
     assert resolve(named, named.hosts[1], "masqgate.lan") == [ROUTER]
 
 

@@ -89,7 +89,7 @@ def _dhcp(lan: Lan, hostname: str, paths: Paths) -> list[str]:
         f"dhcp-option=option:dns-server,{interface.ip}",
         f"dhcp-leasefile={paths.leases}",
         "# Names that no host of the LAN may take: the router's own, and those that others would",
-        "# follow blindly (proxy discovery).",
-        *(f"dhcp-name-match=set:reserved,{name}" for name in ours),
+        "# follow blindly (proxy discovery). A host may give its name with a domain, too.",
+        *(f"dhcp-name-match=set:reserved,{name}{rest}" for name in ours for rest in ("", ".*")),
         "dhcp-ignore-names=tag:reserved",
     ]
