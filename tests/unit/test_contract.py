@@ -261,14 +261,55 @@ def test_bytes_that_are_no_json_have_one_kind_of_error(data: bytes, kind: type) 
         ("x = " + "[" * 5000 + "]" * 5000, "not_toml"),
         ("version = true", "unknown_version"),
         ("version = 1.0", "unknown_version"),
+        ("a" + ".a" * 30_000 + " = 1", "not_toml"),
+        ("a" + " . 'a'" * 9_000 + " = 1", "not_toml"),
+        ("[" + "a." * 30_000 + "a]", "not_toml"),
+        ('x = {b = """y""""", c' + ".c" * 30_000 + " = 1}", "not_toml"),
+        ("x = {b = '''y'''', c" + ".c" * 30_000 + " = 1}", "not_toml"),
     ],
-    ids=["number", "hexadecimal", "lists", "true", "float"],
+    ids=[
+        "number",
+        "hexadecimal",
+        "lists",
+        "true",
+        "float",
+        "key",
+        "quoted key",
+        "header",
+        "after a string",
+        "after a literal string",
+    ],
 )
 def test_odd_documents_are_refused_with_a_sentence(text: str, code: str) -> None:
     with pytest.raises(InvalidConfig) as caught:
         parse(text)
     assert caught.value.problems[0].code == code
     assert caught.value.problems[0].text.isprintable()
+
+
+def test_dots_that_are_no_keys_are_no_matter() -> None:
+    dots = "." * 100
+    text = (
+        f'[system] # {dots}\ntimezone = "UTC"\n{WAN}port = "eth1"\n'
+        + f"""
+[[uplink]]
+kind = "modem"
+name = "m"
+port = "/dev/ttyAMA0"
+number = "5551000" # it's {dots}
+user = "{dots}"
+password = '''{dots}'''
+apn = ""
+init = ["AT{dots}", 'AT{dots}']
+"""
+    )
+    assert parse(text).modems[0].password.reveal() == dots
+
+
+def test_a_document_of_unknown_names_is_answered_with_some_of_them() -> None:
+    with pytest.raises(InvalidConfig) as caught:
+        parse("\n".join(f"k{number} = 1" for number in range(6000)))
+    assert 0 < len(caught.value.problems) <= 20
 
 
 def test_lists_have_an_end() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any, get_args
 
 import msgspec
@@ -31,6 +33,17 @@ from .secret import HIDDEN
 from .wording import sentence
 
 MAX_DOCUMENT = 64 * 1024
+MOST_DOTS = 16  # of keys in one line; tomllib takes minutes for a key of thousands of parts
+MOST_UNKNOWN = 20  # names of one table that are told: looking for similar ones takes time
+# Strings, closed or not, and comments: dots in them are no key's.
+_NO_KEY = re.compile(
+    r'"""(?:\\.|[^\\])*?(?:"{3,5}|\Z)'
+    r"|'''(?:.)*?(?:'{3,5}|\Z)"
+    r'|"(?:\\.|[^"\\\n])*"?'
+    r"|'[^'\n]*'?"
+    r"|#[^\n]*",
+    re.DOTALL,
+)
 # More than TOMLDecodeError: numbers of thousands of digits, lists in lists in lists.
 _NOT_TOML = (ValueError, OverflowError, RecursionError)
 _KINDS: dict[str, type[msgspec.Struct]] = {"modem": Modem, "ethernet": Ethernet}
@@ -46,6 +59,9 @@ def load(text: str, limit: int = MAX_DOCUMENT) -> dict[str, Any]:
     if len(text.encode("utf-8", "replace")) > limit:
         hint = f"At most {limit // 1024} KiB are taken."
         raise InvalidConfig((Problem("", "too_large", "The document is too large.", hint),))
+    keys = _NO_KEY.sub('""', text)
+    if any(line.count(".") > MOST_DOTS for line in keys.split("\n")):
+        raise _not_toml(ValueError("a key has too many parts"))
     try:
         return tomllib.loads(text)
     except _NOT_TOML as error:
@@ -210,9 +226,7 @@ def _choices(kind: Any) -> str:
 def _unknown(path: str, value: dict[str, Any], kind: type[msgspec.Struct]) -> list[Problem]:
     known = [field.encode_name for field in msgspec.structs.fields(kind)]
     problems = []
-    for key in value:
-        if key in known:
-            continue
+    for key in islice((key for key in value if key not in known), MOST_UNKNOWN):
         close = difflib.get_close_matches(key, known, 1)
         hint = f"Did you mean '{close[0]}'?" if close else f"Known: {', '.join(known)}."
         where = f"{path}.{key}" if path else key
