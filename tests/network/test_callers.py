@@ -102,6 +102,10 @@ def test_the_page_is_for_callers_only_where_told(bare: World, caller: Namespace)
         bare.tcp(caller).connect((ROUTER, 80))
     assert bare.router.apply(known(), CONFIG + ADMIN) == []
     bare.tcp(caller).connect((ROUTER, 80))
+    factory = {**known(), "password_set": False}
+    assert bare.router.apply(factory, CONFIG + ADMIN) == []
+    with pytest.raises(ConnectionRefusedError):  # or a caller could set the first password
+        bare.tcp(caller).connect((ROUTER, 80))
 
 
 def test_a_caller_sends_from_its_own_address_only(bare: World, caller: Namespace) -> None:

@@ -73,7 +73,7 @@ def ruleset(config: Config, facts: Facts) -> str:
         _input(uplinks, lines),
         _input_lan(config.lan, asks=dialed is not None),
         _input_uplink(),
-        *([_chain("input_caller", *_answers(), *callers.input_rules(config))] if lines else []),
+        *([_input_caller(config, facts)] if lines else []),
         _forward(way_out, inside, dials=dialed is not None, counts=used is not None),
         *_demand(dialed, used),
         _output(dials=dialed is not None),
@@ -236,6 +236,10 @@ def _input_lan(lan: Lan, *, asks: bool = False) -> str:
         'counter reject comment "no such service"',
     ]
     return _chain("input_lan", *rules)
+
+
+def _input_caller(config: Config, facts: Facts) -> str:
+    return _chain("input_caller", *_answers(), *callers.input_rules(config, facts))
 
 
 def _input_uplink() -> str:

@@ -30,14 +30,17 @@ def arrival() -> Iterator[str]:
     yield 'jump sane comment "malformed packets"'
 
 
-def input_rules(config: Config) -> Iterator[str]:
-    """What a caller gets of the router itself; answers are let in before."""
+def input_rules(config: Config, facts: Facts) -> Iterator[str]:
+    """What a caller gets of the router itself; answers are let in before.
+
+    The page only once it has a password: the first one is set from the LAN or on the console.
+    """
     router = config.lan.interface.ip
     yield 'icmp type echo-request accept comment "ping"'
     names = "{ tcp . 53, udp . 53 }"
     yield f'ip daddr {router} meta l4proto . th dport {names} accept comment "DNS"'
     for line in config.lines:
-        if line.admin:
+        if line.admin and facts.password_set:
             name = interface_of_line(line)
             yield (
                 f'iifname "{name}" ip daddr {router} tcp dport 80 accept'
