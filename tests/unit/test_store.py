@@ -367,7 +367,9 @@ def test_a_factory_reset_that_a_power_cut_interrupts_is_finished_at_the_next_sta
         offline.save(paths, named("before"))
         offline.save(paths, named("secret"))
         PasswordFile(paths.password).write("scrypt$secret")
-        for path in (paths.events, paths.call_log, paths.usage, paths.kept_leases):
+        for path in (
+            paths.events, paths.call_log, paths.usage, paths.kept_leases, paths.pin_mark("modem1"),
+        ):  # fmt: skip
             atomic.write(path, b"secret\n")
         left = [steps]
         finished = False

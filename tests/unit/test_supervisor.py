@@ -437,6 +437,10 @@ def test_a_change_that_fails_on_top_of_an_unconfirmed_one_brings_the_saved_one_b
 def test_the_factorys_state_erases_what_the_user_has_entered(router: Router) -> None:
     running(router)
     router.client.password_set("correct horse battery")
+    paths = router.paths
+    for path in (paths.slot_config("b"), paths.pin_mark("modem1"), paths.usage):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("dial-secret")
     router.client.config_factory()
     status = router.client.status()
     assert status.hostname == "factory"

@@ -114,7 +114,12 @@ class Paths:
 
     def pin_mark(self, name: str) -> Path:
         """A mark of the SIM's PIN that was tried last and not taken: it is not tried again."""
-        return self.data / "state" / f"{name}.pin"
+        return self.pin_marks / f"{name}.pin"
+
+    @property
+    def pin_marks(self) -> Path:
+        """Where these marks are."""
+        return self.data / "state"
 
     @property
     def dnsmasq_config(self) -> Path:

@@ -172,9 +172,11 @@ class Store:
             return ()
 
     def forget_previous(self) -> None:
-        """Erase earlier configurations (they may hold secrets); MasqgateError on failure."""
+        """Erase earlier configurations and what is kept of PINs; MasqgateError on failure."""
         try:
             atomic.remove(self._paths.previous_config)
+            for mark in self._paths.pin_marks.glob("*.pin"):
+                atomic.remove(mark)
             for slot in SLOTS:
                 atomic.forget_staged(self._paths.slot_config(slot))
                 atomic.remove(self._paths.slot_config(slot))
