@@ -88,7 +88,8 @@ def _body(length: int) -> Iterator[bytes]:
 
 
 def _events(boundary: bytes, chunks: Iterator[bytes]) -> Iterator[Event]:
-    decoder = Decoder(boundary, max_parts=PARTS)
+    # What it may hold back: a form that never comes to its file must not fill the memory.
+    decoder = Decoder(boundary, max_form_memory_size=4 * CHUNK, max_parts=PARTS)
     try:
         for chunk in chunks:
             decoder.receive_data(chunk)
