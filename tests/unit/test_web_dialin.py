@@ -62,6 +62,22 @@ def test_who_calls_is_for_the_administrator(site: Site) -> None:
     assert "the caller hung up" in text and "5 min 0 s" in text
 
 
+@pytest.mark.parametrize("state", list(LinkState))
+@pytest.mark.parametrize("number", ["", "5554000"])
+def test_nor_while_the_call_comes_and_goes(site: Site, state: LinkState, number: str) -> None:
+    coming = state in (LinkState.DIALING, LinkState.NEGOTIATING, LinkState.UP)
+    told = "anybox has logged in." if coming else "Hanging up: a login was refused (anybox)."
+    if not coming and state is not LinkState.HANGING_UP:
+        told = "The port /dev/ttyUSB1 is not there."
+    site.router.dialin = (line(state, caller_id=number, reason=Reason("x", told)),)
+    visitor = site.visitor()
+    text = words(visitor.get("/"))
+    assert "anybox" not in text and "5554000" not in text
+    assert ("/dev/ttyUSB1" in text) is ("/dev/ttyUSB1" in told), "what is wrong is for everybody"
+    visitor.log_in()
+    assert told in words(visitor.get("/"))
+
+
 def test_a_call_is_hung_up_by_the_page(site: Site) -> None:
     site.router.dialin = (line(LinkState.UP, caller="anybox"),)
     visitor = site.visitor()
