@@ -347,6 +347,14 @@ def test_the_packet_filter_is_closed_before_any_link_and_stays_at_stop():
     assert len(re.findall(r"(?<!policy )\baccept\b", rules)) == 1
 
 
+def test_names_and_leases_are_served_by_a_user_of_their_own():
+    """Debian's dnsmasq becomes 'nobody' unless told otherwise."""
+    unit = (UNITS / "masqgate-dnsmasq.service").read_text()
+    assert "--user=dnsmasq" in unit.split("ExecStart=")[1].splitlines()[0].split()
+    accounts = (OVERLAY / "usr/lib/sysusers.d/masqgate.conf").read_text()
+    assert re.search(r"^u +dnsmasq ", accounts, re.MULTILINE)
+
+
 def test_no_tmpfiles_line_gives_configuration_or_secrets_away():
     rows = [line.split() for line in read_list(OVERLAY / "usr/lib/tmpfiles.d/masqgate.conf")]
     modes = {row[1]: row[2] for row in rows}
