@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 from masqgate.contract.document import parse
-from masqgate.contract.status import LinkState
+from masqgate.contract.hardware import Board, Card, Data, Hardware
+from masqgate.contract.status import LinkState, Reason
 from masqgate.core.line import Key, LineEditor
 from pexpect import TIMEOUT
 from pexpect.fdpexpect import fdspawn
@@ -94,7 +95,7 @@ def console(router: Router, tmp_path: Path) -> Iterator[Callable[[], Screen]]:
     yield start
     for screen in screens:
         assert "Traceback" not in screen.seen
-        assert all(len(line) <= 80 for line in screen.seen.split("\r\n"))
+        assert all(len(line) < 80 for line in screen.seen.split("\r\n"))
         assert screen.seen.isascii()
         screen.process.kill()
         screen.process.wait(DEADLINE_S)
@@ -116,6 +117,26 @@ def test_banner_state_and_menu_fit_the_screen(
     assert "modem1     up with 198.51.100.7" in screen.seen
     assert "root shell" in screen.seen
     assert screen.seen.count("\r\n") < 24
+
+
+def test_whatever_is_wrong_fits_the_screen(router: Router, console: Callable[[], Screen]) -> None:
+    """At the start, and after each key that only tells something."""
+    long = Reason("auth_failed", "The provider refused user name or password.", "Again. " * 30)
+    router.dialer("modem1", link(state=LinkState.WAITING, reason=long))
+    router.sensors.hardware = Hardware(
+        board=Board(model="Raspberry Pi 4 Model B Rev 1.4", temperature_c=91, under_voltage=True),
+        card=Card(errors=3, last_error_at=1.79e9, worn_percent=100, spare="urgent"),
+        data=Data(state="volatile", size_bytes=1 << 25, used_percent=50),
+    )
+    router.start()
+    until(lambda: len(router.client.status().warnings) > 4)
+    until(lambda: router.client.status().uplinks[0].state is LinkState.WAITING)
+    screen = console()
+    assert screen.seen.count("\r\n") < 24
+    assert "WARNING" in screen.seen
+    for key in ("", "h", "k", "l", "t"):
+        assert screen.key(key).count("\r\n") < 24, key
+    assert "Temperature     91 C" in screen.seen
 
 
 def test_a_root_shell_with_a_plain_prompt_and_back(
@@ -195,6 +216,12 @@ def test_the_log(router: Router, console: Callable[[], Screen]) -> None:
     running(router)
     screen = console()
     assert "The supervisor started" in screen.key("l")
+
+
+def test_board_and_card_without_the_supervisor(console: Callable[[], Screen]) -> None:
+    shown = console().key("k")
+    assert re.search(r"Data partition  \d+ % full", shown)
+    assert "does not answer" not in shown
 
 
 def test_the_self_test(router: Router, console: Callable[[], Screen]) -> None:

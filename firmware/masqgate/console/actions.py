@@ -14,10 +14,13 @@ from masqgate.contract.errors import MasqgateError
 from masqgate.contract.paths import Paths
 from masqgate.contract.status import Entry
 from masqgate.core import ladder, lan, words
+from masqgate.core.hardware import reasons
 from masqgate.system import offline, other_slot
 from masqgate.system.ladder import climb
 from masqgate.system.run import ToolError, run
+from masqgate.system.sensors import Sensors
 from masqgate.system.slots import Slots
+from masqgate.system.store import Store
 
 from .terminal import Terminal
 from .transfers import Transfers
@@ -65,9 +68,17 @@ class Actions:
         self._terminal.say(f"The test is over: {verdict}.")
 
     def hardware(self) -> None:
-        """Tell how board, card and data partition are."""
-        status = self._client.status()
-        self._terminal.say(*words.hardware_lines(status.hardware, status.warnings))
+        """Tell how board, card and data partition are; without the supervisor, too."""
+        try:
+            status = self._client.status()
+            told, warnings = status.hardware, status.warnings
+        except MasqgateError as error:
+            if not unreachable(error):
+                raise
+            told = Sensors(self._paths).read()
+            warnings = (*reasons(told), *Store(self._paths).health())
+        lines = words.hardware_lines(told, warnings)
+        self._terminal.say(*words.fitted(lines))
 
     def log(self) -> None:
         """List the newest events."""

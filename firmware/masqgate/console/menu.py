@@ -29,8 +29,7 @@ HELP = (
     "  b      send a backup      i  receive a backup    n  receive an update",
     "  f      factory reset      o  other slot          u  restart supervisor",
     "  s      root shell         r  reboot              k  card and board",
-    "  h      this help",
-    "  Type a letter, then Enter.",
+    "  h      this help          Type a letter, then Enter.",
 )
 
 log = logging.getLogger(__name__)
@@ -73,8 +72,11 @@ class Menu:
         """Go on until the terminal is gone."""
         self._terminal.say("", f"Masqgate {__version__}: the router's console")
         self._lock.open()
-        self._terminal.say(*self._known)
-        self._show_help()
+        known = words.fitted(self._known)
+        self._terminal.say(*known)
+        # All of the menu only where the state above it stays on the screen.
+        whole = len(known) + len(HELP) + 2 < words.HEIGHT
+        self._terminal.say(*(HELP if whole else ("  h and Enter show the keys.",)))
         while True:
             try:
                 self._turn()
@@ -130,7 +132,7 @@ class Menu:
 
     def _show_state(self) -> None:
         self._known = self._state()
-        self._terminal.say(*self._known)
+        self._terminal.say(*words.fitted(self._known))
 
     def _show_help(self) -> None:
         self._terminal.say(*HELP)
@@ -142,7 +144,7 @@ class Menu:
             return
         new = [line for line in state if line not in self._known]
         self._known = state
-        self._terminal.say(*new)
+        self._terminal.say(*words.fitted(new))
         self._terminal.prompt(PROMPT)
 
     def _state(self) -> list[str]:

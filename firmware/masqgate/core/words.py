@@ -21,6 +21,7 @@ from masqgate.contract.status import (
 from .ladder import Result
 
 WIDTH = 79  # a terminal of 80 columns wraps after the 80th
+HEIGHT = 24
 _LABEL = 11
 _EARLIEST = 1_600_000_000  # 2020: an earlier time comes from a clock that was not set
 
@@ -263,6 +264,14 @@ def result_lines(result: Result) -> list[str]:
             result.step.diagnosis, WIDTH, initial_indent="    > ", subsequent_indent="      "
         )
     return lines
+
+
+def fitted(lines: list[str]) -> list[str]:
+    """Cut what would scroll off the screen, and tell where the rest is."""
+    most = HEIGHT - 3  # what was typed stands above, the prompt below
+    if len(lines) <= most:
+        return lines
+    return [*lines[: most - 1], "  and more: s, then `masqgate status`"]
 
 
 def wrapped(text: str) -> list[str]:
