@@ -26,12 +26,14 @@ from .contract.codec import from_json
 from .contract.paths import Paths
 from .contract.status import CallRecord, Entry, LinkState, LinkStatus
 from .link import events as ev
+from .link.access import Find
 from .link.machines import loaded, machine_for
 from .link.options import quote
 from .link.timings import Timings
 from .system import atomic
 from .system.notify import notify, watchdog_s
 from .system.pppd import PPPD, Pppd, clear_stale, read_counters
+from .system.providers import Providers
 from .system.report_server import ReportServer
 from .system.serialport import PORT_RULE, PortRule, SerialPort
 
@@ -55,6 +57,7 @@ class Dialer:
         program: Sequence[str] = PPPD,
         chance: Callable[[], float] = random.random,
         rule: PortRule = PORT_RULE,
+        find: Find | None = None,
     ) -> None:
         self._paths = paths
         self._name = name
@@ -73,7 +76,11 @@ class Dialer:
         self._since = (LinkState.OFF, time.time())
         self._last: LinkStatus | None = None
         self._machine = machine_for(
-            self._read_config(), self._timings, chance, self._read_pin_mark()
+            self._read_config(),
+            self._timings,
+            chance,
+            self._read_pin_mark(),
+            find or Providers().find,
         )
 
     def run(self) -> None:

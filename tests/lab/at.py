@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass, field
 from enum import Enum
 
+from .sim import MobileSim
+
 
 class Result(Enum):
     """Final and unsolicited result codes: number and words (V.250, table 1)."""
@@ -120,6 +122,7 @@ class Interpreter:
         self.stored = Settings()
         self.rate_fixed = 0
         self._last_number = ""
+        self.sim: MobileSim | None = None  # with one, the modem is a mobile one
 
     def run(self, line: str) -> Outcome:
         """Run the commands after 'AT' in sequence, up to the first error."""
@@ -232,6 +235,10 @@ class Interpreter:
         return [{0: identity.model, 3: f"{identity.maker} {identity.revision}"}.get(value, "000")]
 
     def _extended(self, name: str, op: str, args: str, outcome: Outcome) -> None:
+        told_by_sim = None if self.sim is None else self.sim.answer(name, op, args)
+        if told_by_sim is not None:
+            outcome.texts += told_by_sim
+            return
         identity = self.identity
         told = {
             "GMI": identity.maker, "GMM": identity.model, "GMR": identity.revision,

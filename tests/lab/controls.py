@@ -11,6 +11,7 @@ from .modem_core import ModemFaults, ModemState
 from .ports import PtyPort
 from .ppp_peer import Phase
 from .runner import Runner, wait_until
+from .sim import MobileSim
 
 
 class ModemControl:
@@ -64,6 +65,10 @@ class ModemControl:
         for name, value in faults.items():
             target = self._modem if name == "fixed_rate" else self._modem.faults
             self._runner.call(lambda t=target, n=name, v=value: setattr(t, n, v))  # type: ignore[misc]
+
+    def insert(self, sim: MobileSim | None) -> None:
+        """Make it a mobile modem with this SIM, or a plain one."""
+        self._runner.call(lambda: setattr(self._modem.core.at, "sim", sim))
 
     def clear(self) -> None:
         """Behave well from now on."""

@@ -24,6 +24,7 @@ from masqgate.contract.status import Entry, LinkState, LinkStatus
 from masqgate.dialer import Dialer
 from masqgate.link.timings import Timings
 from masqgate.system import atomic
+from masqgate.system.providers import Providers
 from masqgate.system.serialport import PortRule
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -183,7 +184,8 @@ def main() -> None:
     run, data, name = sys.argv[1:]
     paths = Paths(Path(run), Path(data), Path(run))
     program = os.environ.get("MASQGATE_TEST_PPPD", " ".join(STANDIN)).split()
-    Dialer(paths, name, QUICK, program, rule=PTYS).run()
+    providers = Providers(Path(os.environ.get("MASQGATE_TEST_PROVIDERS", "/nonexistent")))
+    Dialer(paths, name, QUICK, program, rule=PTYS, find=providers.find).run()
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from masqgate.contract.status import LinkState, LinkStatus
 from tests.lab.at import Result
 from tests.lab.pty_modem import PtyLab, pty_modem
 from tests.lab.runner import wait_until
+from tests.lab.sim import MobileSim
 from tests.unit.dialer_kit import PATIENCE_S, DialerProcess, dialer
 
 pytestmark = pytest.mark.slow
@@ -93,6 +94,10 @@ def test_a_failed_dial_is_named_and_tried_again(
         comes_back(process, lab)
 
 
+PROVIDERS = """<serviceproviders format="2.0"><country code="zz"><provider><name>Lab</name><gsm>
+<network-id mcc="232" mnc="01"/><apn value="lab.net"><usage type="internet"/></apn>
+</gsm></provider></country></serviceproviders>
+"""
 MODEM_FAULTS: dict[str, dict[str, Any]] = {
     "silent": {"silent": True},
     "deaf": {"deaf": True},
@@ -411,3 +416,21 @@ def test_every_report_has_a_sentence(lab: PtyLab, tmp_path: Path) -> None:
         assert all(status.reason.text.endswith(".") for status in process.seen)
         now = time.time()
         assert all(abs(now - status.since_at) < 600 for status in process.seen)
+
+
+def test_a_mobile_modem_gets_its_access_point_by_the_sim(lab: PtyLab, tmp_path: Path) -> None:
+    file = tmp_path / "providers.xml"
+    file.write_text(PROVIDERS)
+    sim = MobileSim()
+    lab.modem.insert(sim)
+    environment = {"MASQGATE_TEST_PROVIDERS": str(file)}
+    with dialer(tmp_path, lab.path, environment=environment, apn="auto") as process:
+        process.wait_for(UP)
+        assert (process.status.apn, process.status.operator) == ("lab.net", "Lab Mobile")
+        assert sim.contexts == ["lab.net"]
+        assert sim.imsi not in process.log.read_text()
+        sim.imsi = "999991234567890"
+        process.tell("disconnect")
+        process.wait_for(LinkState.IDLE)
+        process.tell("connect")
+        process.wait(lambda s: s.reason.code == "apn_unknown", "the other SIM is not known")

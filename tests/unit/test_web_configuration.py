@@ -315,3 +315,13 @@ def test_what_was_typed_survives_a_restart_of_the_page(site: Site) -> None:
     page = log_in_with_draft(late, answer)
     assert fields(page)["link.user"] == "typed & kept"
     assert other.router.config.modems[0].user == "alice"
+
+
+def test_the_access_points_of_the_sim_are_offered(site: Site) -> None:
+    link = site.router.uplinks[0]
+    told = msgspec.structs.replace(link, apn="a1.net", apn_others=("bob.at", "a1.net"))
+    site.router.uplinks = (told,)
+    page = site.admin().get("/configuration").text
+    offered = re.search(r'<datalist id="link.apn-list">(.*?)</datalist>', page, re.S)
+    assert offered
+    assert re.findall(r'value="([^"]*)"', offered.group(1)) == ["auto", "a1.net", "bob.at"]

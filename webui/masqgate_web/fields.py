@@ -99,7 +99,10 @@ MODEM = LinkForm(
         ), folded=False),
         Group("Mobile modem", (
             Field("apn", "Access point name (APN)",
-                  "Only with a mobile modem; empty for one on a telephone line."),
+                  "Only with a mobile modem: ‘auto’ finds it by the SIM, or write the provider’s. "
+                  "Empty for a modem on a telephone line.", suggestions=("auto",)),
+            Field("provider", "Country and provider, instead of what the SIM tells",
+                  "Only with ‘auto’, for example at/A1."),
             Field("pin", "PIN of the SIM card", kind="secret"),
         ), folded=False),
         Group("On demand", (

@@ -50,6 +50,11 @@ def parser() -> argparse.ArgumentParser:
     calls = _verb(commands, "calls", verbs.calls, "list the calls that a modem has answered")
     calls.add_argument("-n", "--number", type=_count, default=20, help="how many (default: 20)")
     calls.add_argument("--json", action="store_true", help="as JSON, for programs")
+    apn = _verb(commands, "apn", verbs.apn, "look up access points of mobile providers")
+    apn.add_argument(
+        "where", nargs="?", default="", help="a country (at), or a network's MCC and MNC (23201)"
+    )
+    apn.add_argument("--json", action="store_true", help="as JSON, for programs")
     flows = _verb(commands, "flows", verbs.flows, "list the masqueraded connections")
     flows.add_argument("--json", action="store_true", help="as JSON, for programs")
     password = _group(commands, "password", "the administrator's password of the page")

@@ -6,7 +6,10 @@ import argparse
 import time
 from collections.abc import Iterable
 
+from msgspec import ValidationError, convert
+
 from masqgate import __version__
+from masqgate.contract.apn import ApnQuery
 from masqgate.contract.backup import LARGEST, read
 from masqgate.contract.client import Client
 from masqgate.contract.codec import to_json
@@ -149,6 +152,23 @@ def flows(client: Client, wanted: argparse.Namespace) -> int:
         print(to_json(client.all_flows()).decode())
     else:
         _print(words.flow_lines(client.flows()))
+    return GOOD
+
+
+def apn(client: Client, wanted: argparse.Namespace) -> int:
+    """Look up access points."""
+    where = wanted.where.replace("-", "").replace(" ", "")
+    try:
+        query = convert({"network" if where.isdigit() else "country": where}, ApnQuery)
+    except ValidationError as error:
+        text = f"'{wanted.where}' is neither a country nor a network."
+        hint = "Take a country's two letters (at), or MCC and MNC (23201)."
+        raise MasqgateError("bad_query", text, hint) from error
+    known = client.apns(query)
+    if wanted.json:
+        print(to_json(known).decode())
+    else:
+        _print(words.apn_lines(known))
     return GOOD
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
+from .apn import ApnQuery, Apns
 from .errors import Problem
 from .status import Entry, Flow, Status
 
@@ -156,6 +157,7 @@ CONFIG_PREVIOUS = Call("config_previous", Nothing, Nothing, web=False)
 CONFIG_FACTORY = Call("config_factory", Nothing, Nothing, web=False)
 LOG = Call("log", LogQuery, Log)
 CALL_LOG = Call("call_log", LogQuery, Log)
+APNS = Call("apns", ApnQuery, Apns)
 FLOWS = Call("flows", Nothing, Flows)
 SELF_TEST = Call("self_test", SelfTestOrder, SelfTestRun)
 BACKUP = Call("backup", BackupOrder, Document)
@@ -169,6 +171,6 @@ CALLS: dict[str, Call[Any, Any]] = {
     for call in (
         STATUS, CONNECT, DISCONNECT, CONFIG_SHOW, CONFIG_CHECK, CONFIG_APPLY, CONFIG_CONFIRM,
         CONFIG_PREVIOUS, CONFIG_FACTORY, LOG, FLOWS, SELF_TEST, PASSWORD_CHECK, PASSWORD_SET,
-        PASSWORD_RESET, CALL_LOG, BACKUP, RESTORE,
+        PASSWORD_RESET, CALL_LOG, BACKUP, RESTORE, APNS,
     )
 }  # fmt: skip

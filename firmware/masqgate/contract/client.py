@@ -10,6 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from . import calls, framing
+from .apn import ApnQuery, Apns
 from .calls import Call, Reply, Request
 from .codec import from_json, to_json
 from .errors import MasqgateError
@@ -74,6 +75,10 @@ class Client:
     def call_log(self, limit: int = 100) -> tuple[Entry, ...]:
         """The newest calls that were answered, oldest first; each entry has its `call`."""
         return self._call(calls.CALL_LOG, calls.LogQuery(0, limit)).entries
+
+    def apns(self, query: ApnQuery) -> Apns:
+        """Look up access points of mobile providers."""
+        return self._call(calls.APNS, query)
 
     def flows(self) -> tuple[Flow, ...]:
         """The masqueraded connections."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from . import dialin_rules
+from .apn import AUTO
 from .config import Config, DialIn, Ethernet, Lan, Modem, Probe, System
 from .errors import Problem
 from .secret import Secret
@@ -21,6 +22,7 @@ _PORT = re.compile(
 )
 _INTERFACE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,14}")
 _APN = re.compile(r"[A-Za-z0-9.-]+")
+_PROVIDER = re.compile(r"[A-Za-z]{2}/[^\x00-\x1f\x7f]+")
 _PIN = re.compile(r"[0-9]{4,8}")
 SHORTEST_REBOOT_MIN = 10
 PROBE_BYTES = 72  # one probe and its answer: twice IPv4 (20), ICMP (8), data (8)
@@ -138,6 +140,12 @@ def _modem(path: str, modem: Modem) -> Iterator[Problem]:
     if modem.apn and not _APN.fullmatch(modem.apn):
         text = f"'{modem.apn}' is not an access point name."
         yield Problem(f"{path}.apn", "bad_apn", text, "Letters, digits, dots and dashes.")
+    if modem.provider and modem.apn != AUTO:
+        text = "A provider is of use only where the access point is looked up."
+        yield Problem(f"{path}.provider", "not_auto", text, 'Set apn = "auto", or leave it out.')
+    elif modem.provider and not _PROVIDER.fullmatch(modem.provider):
+        text = f"'{modem.provider}' is not a country and a provider."
+        yield Problem(f"{path}.provider", "bad_provider", text, "For example at/A1.")
     if modem.pin and not modem.pin.hidden and not _PIN.fullmatch(modem.pin.reveal()):
         yield Problem(f"{path}.pin", "bad_pin", "A PIN has 4 to 8 digits.")
     if modem.user and not modem.auth:

@@ -101,6 +101,8 @@ class LinkStatus(msgspec.Struct, frozen=True, kw_only=True):
     modem: str = ""  # what the modem says it is
     signal_dbm: int | None = None
     operator: str = ""
+    apn: str = ""  # with apn = "auto": the access point that was chosen…
+    apn_others: tuple[str, ...] = ()  # …and what else the SIM's network has
     resets: dict[str, int] = {}  # steps of the recovery ladder taken, by cause
     health: LinkHealth = LinkHealth()  # the supervisor's; dialer and watcher do not tell it
     trigger: Trigger | None = None  # mode demand: why it dialed last

@@ -17,10 +17,11 @@ LONGEST_S = 86_400.0
 # What a restart does not help against: a cable that is out, a setting, a SIM.
 HOPELESS: dict[str, frozenset[str]] = {
     "ethernet": frozenset({"no_carrier", "overlaps_lan", "no_gateway"}),
-    "modem": frozenset(
-        {"sim_missing", "pin_missing", "pin_wrong", "pin_last_tries", "sim_puk", "port_console"}
-    ),
-}
+    "modem": frozenset({
+        "sim_missing", "pin_missing", "pin_wrong", "pin_last_tries", "sim_puk", "port_console",
+        "apn_unknown", "imsi_unknown", "provider_unknown",
+    }),
+}  # fmt: skip
 NOT_WANTED = (LinkState.OFF, LinkState.IDLE)
 TELLING = (LinkState.WAITING, LinkState.NO_PORT)  # their reasons say what went wrong
 

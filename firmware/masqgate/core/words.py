@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Iterator
 
 from masqgate.contract import hardware
+from masqgate.contract.apn import Apns
 from masqgate.contract.hardware import Hardware
 from masqgate.contract.status import (
     Entry,
@@ -127,6 +128,21 @@ def call_lines(calls: Iterable[Entry]) -> list[str]:
     return lines or ["No call has been answered yet."]
 
 
+def apn_lines(known: Apns) -> list[str]:
+    """List access points, or the countries that have some."""
+    if known.countries:
+        text = f"Access points are known of {', '.join(known.countries)}. Name one of these."
+        return textwrap.wrap(text, WIDTH)
+    lines: list[str] = []
+    for one in known.found:
+        login = f", user {one.user}, password {one.password}" if one.user else ""
+        notes = ", ".join(note for note in (one.name, one.plan, one.usage) if note)
+        networks = " ".join(one.networks)
+        text = f"{one.apn:<24} {one.provider} ({networks or 'no network'}): {notes}{login}"
+        lines += textwrap.wrap(ascii_only(text), WIDTH, subsequent_indent=" " * 25)
+    return lines or ["No access point is known there."]
+
+
 def summary_lines(status: Status) -> list[str]:
     """Describe the router on few lines that change only when something has happened."""
     lines = _row("Firewall", _FIREWALL[status.firewall])
@@ -207,6 +223,9 @@ def _call(link: LinkStatus) -> Iterator[str]:
         modem.append(f"signal {link.signal_dbm} dBm")
     if any(modem):
         yield from _row("Modem", ", ".join(filter(None, modem)))
+    if link.apn:
+        others = ", ".join(link.apn_others)
+        yield from _row("Access", link.apn + (f"; others: {others}" if others else ""))
     if link.kind == "modem":
         counts = f"{link.calls} came up, {link.attempts} attempts since"
         resets = ", ".join(f"{name} {count}" for name, count in sorted(link.resets.items()))

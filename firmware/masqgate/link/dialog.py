@@ -66,6 +66,14 @@ class Remember:
     mark: str
 
 
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Write down for people what was found out."""
+
+    code: str
+    text: str
+
+
 @dataclass(slots=True)
 class Answer:
     """How it went; no `result` after a time-out."""
@@ -113,6 +121,6 @@ class Answer:
             self.lines.append(text)
 
 
-Step = Ask | Pause | Escape | LowerDtr | Progress | Remember
+Step = Ask | Pause | Escape | LowerDtr | Progress | Remember | Tell
 Outcome = tuple[str, str] | None  # failure code and detail
 Dialog = Generator[Step, Answer, Outcome]

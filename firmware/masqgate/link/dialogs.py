@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..contract.config import Modem
+from .access import Find
 from .at import Final
 from .dialog import (
     DIAL_FINALS,
@@ -65,7 +66,7 @@ def unanswered(heard: Answer) -> str:
     return "modem_echoes" if heard.echoed else "modem_silent"
 
 
-def prepare(modem: Modem, facts: ModemFacts, timings: Timings) -> Dialog:
+def prepare(modem: Modem, facts: ModemFacts, timings: Timings, find: Find) -> Dialog:
     """From an open port to a modem that can dial."""
     if failure := (yield from wake(timings)):
         return failure
@@ -75,7 +76,7 @@ def prepare(modem: Modem, facts: ModemFacts, timings: Timings) -> Dialog:
     if not facts.name:
         yield from identify(facts, timings)
     if modem.apn:
-        return (yield from join_network(modem, facts, timings))
+        return (yield from join_network(modem, facts, timings, find))
     return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 
+from ..contract.apn import Access
 from ..contract.status import Counters
 from .pppd_log import Fact, LocalAddress, Log, NameServer, PppFact, RemoteAddress, Told
 
@@ -16,6 +17,8 @@ class ModemFacts:
     name: str = ""
     operator: str = ""
     signal_dbm: int | None = None
+    access: Access | None = None  # with apn = "auto": what is used…
+    others: tuple[Access, ...] = ()  # …and what else this SIM might get
     pin_mark: str = ""  # of the PIN that was tried last and not taken
     pin_unsure: bool = False  # whether that try went without an answer
     pin_attempts: int | None = None  # left, if the modem tells

@@ -19,6 +19,7 @@ from ..contract.dialer import DialerConfig
 from ..contract.status import LinkState, LinkStatus, Reason
 from . import changes, dialogs, options, pppd_exit, reasons
 from . import events as ev
+from .access import Find, known_none, with_access
 from .backoff import Backoff, Cause
 from .dialog import Dialog
 from .events import Timer
@@ -46,11 +47,13 @@ class LinkMachine(Skeleton):
         timings: Timings,
         chance: Callable[[], float],
         pin_mark: str = "",
+        find: Find = known_none,
     ) -> None:
         super().__init__(timings, pin_mark)
         self.config = config
         self.attempts = 0
         self._backoff = Backoff(timings, chance)
+        self._find = find
         self._failure = NO_FAILURE
         self._wishes = Wishes()
 
@@ -62,12 +65,15 @@ class LinkMachine(Skeleton):
     def status(self, now: float, since_at: float) -> LinkStatus:
         """Return what to tell; `since_at` is the Unix time of the last change of state."""
         dns = self.call.dns if self.call.up else {}
+        access = self.modem.access
         return msgspec.structs.replace(
             self._status(self.config.interface, now, since_at),
             dns=tuple(dict.fromkeys(dns[index] for index in sorted(dns))),
             attempts=self.attempts,
             signal_dbm=self.modem.signal_dbm,
             operator=self.modem.operator,
+            apn=access.apn if access else "",
+            apn_others=tuple(one.apn for one in self.modem.others) if access else (),
         )
 
     # The round
@@ -106,7 +112,7 @@ class LinkMachine(Skeleton):
         self._wishes.now = False
 
     def _preparation(self) -> Dialog:
-        return dialogs.prepare(self.port, self.modem, self._timings)
+        return dialogs.prepare(self.port, self.modem, self._timings, self._find)
 
     def _prepared(self) -> None:
         self.attempts += 1
@@ -135,8 +141,10 @@ class LinkMachine(Skeleton):
     # What pppd tells
 
     def _pppd_files(self, *, carrier_wire: bool) -> ev.StartPppd:
+        modem = with_access(self.port, self.modem.access)
+        config = msgspec.structs.replace(self.config, modem=modem)
         rate = self.call.connect_rate
-        return ev.StartPppd(options.render(self.config, carrier_wire=carrier_wire, rate=rate))
+        return ev.StartPppd(options.render(config, carrier_wire=carrier_wire, rate=rate))
 
     def _learned(self, fact: PppFact) -> None:
         if isinstance(fact, NameServer) and not self._serves(fact):

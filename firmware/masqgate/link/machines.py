@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..contract.dialer import AnswerConfig, AnyConfig
+from .access import Find, known_none
 from .answering import AnsweringMachine
 from .events import ConfigLoaded, Event, LineLoaded, ShutdownCalled
 from .machine import LinkMachine
@@ -14,12 +15,16 @@ Machine = LinkMachine | AnsweringMachine
 
 
 def machine_for(
-    config: AnyConfig, timings: Timings, chance: Callable[[], float], pin_mark: str
+    config: AnyConfig,
+    timings: Timings,
+    chance: Callable[[], float],
+    pin_mark: str,
+    find: Find = known_none,
 ) -> Machine:
     """Return a machine that has not begun yet."""
     if isinstance(config, AnswerConfig):
         return AnsweringMachine(config, timings)
-    return LinkMachine(config, timings, chance, pin_mark)
+    return LinkMachine(config, timings, chance, pin_mark, find)
 
 
 def loaded(machine: Machine, config: AnyConfig) -> Event:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Generator
 
+from ..contract.apn import AUTO
 from ..contract.config import Modem
-from .dialog import Answer, Ask, Dialog, Pause, Progress, Remember
+from . import access
+from .access import Find, Sim
+from .dialog import Answer, Ask, Dialog, Pause, Progress, Remember, Step, Tell
 from .facts import ModemFacts
 from .text import harmless
 from .timings import Timings
@@ -18,6 +22,7 @@ NEEDS_PIN, NEEDS_PUK = 11, 12
 BUSY_TRIES = 10
 DENIED_TRIES = 5
 SILENT_TRIES = 4
+EF_AD, EF_SPN = 0x6FAD, 0x6F46  # files of the SIM (TS 31.102, 4.2)
 HOME, DENIED, ROAMING = 1, 3, 5  # registration states (TS 27.007, 7.2)
 # Ways to ask how many attempts are left, and where the number for PIN 1 is in the answer.
 _ATTEMPTS: tuple[tuple[str, str, re.Pattern[str]], ...] = (
@@ -34,11 +39,18 @@ def mark(pin: str) -> str:
     return hashlib.sha256(b"masqgate pin " + pin.encode()).hexdigest()[:16]
 
 
-def join_network(modem: Modem, facts: ModemFacts, timings: Timings) -> Dialog:
+def join_network(modem: Modem, facts: ModemFacts, timings: Timings, find: Find) -> Dialog:
     """Unlock the SIM, set the access point, wait until the network takes us."""
     if failure := (yield from unlock(modem, facts, timings)):
         return failure
-    answer = yield Ask(f'AT+CGDCONT=1,"IP","{modem.apn}"', timings.command)
+    facts.access, before = None, facts.access
+    if modem.apn == AUTO and (failure := (yield from _choose(modem, facts, timings, find))):
+        return failure
+    apn = facts.access.apn if facts.access else modem.apn
+    if facts.access and facts.access != before:
+        how = "in the list of providers" if modem.provider else "by the SIM"
+        yield Tell("apn", access.tell(facts.access, facts.others, how))
+    answer = yield Ask(f'AT+CGDCONT=1,"IP","{apn}"', timings.command)
     if not answer.ok:
         return "modem_refused", "the access point name"
     if failure := (yield from _register(timings)):
@@ -52,6 +64,43 @@ def join_network(modem: Modem, facts: ModemFacts, timings: Timings) -> Dialog:
         dbm = signal_gsm(answer)
     facts.signal_dbm = dbm
     return None
+
+
+def _choose(modem: Modem, facts: ModemFacts, timings: Timings, find: Find) -> Dialog:
+    """Put the access point into `facts.access`, by the SIM or by the provider that is set."""
+    if modem.provider:
+        found, names = find(modem.provider), tuple[str, ...]()
+        failure = "provider_unknown", f"'{harmless(modem.provider, 60)}'"
+    else:
+        sim = yield from _read_sim(facts, timings)
+        if not sim.imsi:
+            return "imsi_unknown", ""
+        found = next((some for network in sim.networks() if (some := find(network))), ())
+        names, failure = sim.names, ("apn_unknown", sim.shown)
+    some = access.choices(found, names)
+    if not some:
+        return failure
+    facts.access, facts.others = some[0], some[1:]
+    return None
+
+
+def _read_sim(facts: ModemFacts, timings: Timings) -> Generator[Step, Answer, Sim]:
+    """Ask whose SIM it is; the SIM's files answer only where the modem has +CRSM."""
+    imsi = ""
+    for _ in range(BUSY_TRIES):
+        answer = yield Ask("AT+CIMI", timings.slow_command, digits=False)
+        imsi = access.imsi_in(answer.lines if answer.ok else ())
+        if imsi or not (answer.error and answer.result and answer.result.code == SIM_BUSY):
+            break
+        yield Pause(timings.registration_poll)
+    files = []
+    for number, length in ((EF_AD, 4), (EF_SPN, 17)) if imsi else ():
+        answer = yield Ask(f"AT+CRSM=176,{number},0,0,{length}", timings.slow_command)
+        files.append(access.file_in(answer.value("+CRSM:") if answer.ok else None))
+    if not files:
+        return Sim()
+    names = (access.provider_name(files[1]), facts.operator)
+    return Sim(imsi, access.mnc_digits(files[0]), tuple(name for name in names if name))
 
 
 def unlock(modem: Modem, facts: ModemFacts, timings: Timings) -> Dialog:

@@ -24,6 +24,7 @@ class Failure:
 _CABLE = "Check the modem's power and cable, and the port's speed and flow control."
 _PROVIDER = "If it stays so, ask the provider."
 _LOGIN = "Check user and password of this uplink."
+_APN = "Write the access point's name as 'apn' of this uplink"
 _RESTART = "Restart the router to dial by this port again."
 _SELF = "The router tries again by itself."
 
@@ -72,6 +73,19 @@ FAILURES: dict[str, Failure] = {
     ),
     "not_registered": Failure("no mobile network took us", "Check antenna and coverage."),
     "registration_denied": Failure("the mobile network refuses this SIM", _PROVIDER),
+    "imsi_unknown": Failure(
+        "the SIM does not tell whose it is", f"{_APN} or country and provider.", Cause.BLOCKED
+    ),
+    "apn_unknown": Failure(
+        "no access point is known for this SIM (network {detail})",
+        f"{_APN}; the provider tells it.",
+        Cause.BLOCKED,
+    ),
+    "provider_unknown": Failure(
+        "no access point of {detail} is known",
+        "Correct 'provider' (country and name, like at/A1), or write the access point's name.",
+        Cause.BLOCKED,
+    ),
     # The call
     "busy": Failure("the line was busy", _SELF),
     "no_dialtone": Failure("there was no dial tone", "Check the telephone cable."),

@@ -14,9 +14,10 @@ from .dialog import (
     Progress,
     Remember,
     Step,
+    Tell,
     shown,
 )
-from .events import Command, DropDtr, RememberPin, SetTimer, Timer, WritePort
+from .events import Command, DropDtr, Note, RememberPin, SetTimer, Timer, WritePort
 
 LINE_END = b"\r"  # S3
 
@@ -90,4 +91,6 @@ class Talk:
                 self.progress = code
             case Remember(mark):
                 commands.append(RememberPin(mark))
+            case Tell(code, text):
+                commands.append(Note(code, text))
         return False

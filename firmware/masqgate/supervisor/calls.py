@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from masqgate.contract import calls
+from masqgate.contract.apn import ApnQuery, Apns
 from masqgate.contract.calls import (
     BackupOrder,
     Call,
@@ -24,6 +25,7 @@ from masqgate.contract.document import keep_secrets, parse, render
 from masqgate.contract.status import Flow, Status
 from masqgate.core import uplinks
 from masqgate.core.messages import CallMade
+from masqgate.system.providers import Providers
 
 from . import backups
 from .overview import overview
@@ -57,6 +59,7 @@ class Calls:
             calls.CONFIG_FACTORY.name: self._config_factory,
             calls.LOG.name: self._log,
             calls.CALL_LOG.name: self._call_log,
+            calls.APNS.name: self._apns,
             calls.FLOWS.name: self._list_flows,
             calls.SELF_TEST.name: self._self_test,
             calls.PASSWORD_RESET.name: self._password_reset,
@@ -123,6 +126,12 @@ class Calls:
     def _call_log(self, query: LogQuery) -> Log:
         limit = max(0, min(query.limit, MAX_LOG))
         return Log(self._supervisor.parts.call_log.newest(query.after, limit))
+
+    def _apns(self, query: ApnQuery) -> Apns:
+        providers = Providers()
+        if not (query.network or query.country):
+            return Apns(countries=providers.countries())
+        return Apns(found=providers.find(query.network or f"{query.country}/"))
 
     def _list_flows(self, _: Nothing) -> Flows:
         now = self._supervisor.parts.clock.monotonic()

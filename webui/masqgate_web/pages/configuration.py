@@ -159,7 +159,15 @@ def _form(
         wrong=wrong,
         fields={path: name for path, name in fields.items() if name in values},
         unfolded=forms.unfolded(values, wrong, about),
+        suggested={"link.apn": _apns(about.name)},
     )
+
+
+def _apns(name: str) -> tuple[str, ...]:
+    """The access points that a modem's SIM might use, as far as the modem has told."""
+    links = site().router.status().uplinks
+    link = next((link for link in links if link.name == name and link.apn), None)
+    return () if link is None else tuple(dict.fromkeys((link.apn, *link.apn_others)))
 
 
 def _editor(
