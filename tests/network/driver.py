@@ -81,7 +81,7 @@ class Processes:
         if not self.active(unit):
             return self._run(unit)
         process = self._running[unit]
-        # Without a handler yet, it would end; systemd would start it again, this one does not.
+        # Without a handler yet, it would end. systemd waits for the fork; here there is none.
         until = time.monotonic() + HANDLER_S
         while process.poll() is None and not catches_hup(process.pid):
             assert time.monotonic() < until, f"{unit} does not handle SIGHUP"
@@ -119,7 +119,7 @@ class Processes:
         command = values["ExecStart"].replace("%i", instance)
         command = command.replace("/run/masqgate", str(self._paths.run))
         command = command.replace(SCRIPTS, f"{self._scripts}/")
-        extra = {"masqgate-dnsmasq": f" --pid-file={self._paths.run}/dnsmasq.pid --log-facility=-"}
+        extra = {"masqgate-dnsmasq": " --keep-in-foreground --log-facility=-"}
         words = f"{command}{extra.get(name, '')}".split()
         if "AmbientCapabilities" not in values:
             return words

@@ -9,9 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from masqgate.contract.config import Budget
+from masqgate.contract.rules import PROBE_BYTES
 from masqgate.contract.status import Counters, LinkState, Reason
+from masqgate.core import health
 from masqgate.core.budget import Used, limit, spent
-from masqgate.core.messages import NetworkChanged
+from masqgate.core.health import Outcome
+from masqgate.core.messages import LinkReported, NetworkChanged, Probed
 from masqgate.system.kept_usage import SELDOM_S, KeptUsage
 
 from tests.unit.router import DOCUMENT, FakeDialer, Router, link, until
@@ -189,4 +192,40 @@ def test_a_person_goes_over_the_budget_once(tmp_path: Path) -> None:
         lambda: "rest" in dialer.commands[dialer.commands.index("connect") :],
         "the next call is not dialed",
     )
+    router.close()
+
+
+def test_what_probes_have_cost_outlives_the_supervisor(tmp_path: Path) -> None:
+    cable = f"""
+[[uplink]]
+kind = "ethernet"
+name = "cable"
+port = "eth1"
+probe = {{ bytes_per_day = {4 * PROBE_BYTES} }}
+
+"""
+    router = Router(tmp_path, DOCUMENT.replace("[[uplink]]", f"{cable}[[uplink]]", 1))
+    up = LinkReported(link("cable", kind="ethernet", interface="eth1"))
+
+    def spent_bytes() -> int:
+        return router.client.status().uplinks[0].health.spent_bytes
+
+    for count in (1, 2, 3, 4):
+        if count % 2:  # two probes for each supervisor; the second one changes no verdict
+            router.start()
+            router.inbox.put(up)
+        until(lambda: "cable" in router.prober.jobs)
+        job = router.prober.jobs["cable"]
+        router.inbox.put(Probed(job, Outcome("198.51.100.1", ms=1.0)))
+        until(lambda count=count: spent_bytes() == count * PROBE_BYTES)  # type: ignore[misc]
+        if not count % 2:
+            router.stop()
+    router.start()
+    router.inbox.put(up)
+    until(lambda: router.client.status().active == "cable")
+    assert "used up" in router.client.status().uplinks[0].health.text
+    assert "cable" not in router.prober.jobs
+    router.clock.added_s += health.DAY_S
+    router.inbox.put(NetworkChanged())
+    until(lambda: "cable" in router.prober.jobs, "a day later it is probed again")
     router.close()

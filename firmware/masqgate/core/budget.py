@@ -12,7 +12,7 @@ MEGABYTE = 1_000_000
 
 
 class Used(msgspec.Struct, frozen=True):
-    """Use of one modem. Days and months are local ones, like 2026-12-01 and 2026-12."""
+    """Use of one uplink. Days and months are local ones, like 2026-12-01 and 2026-12."""
 
     day: str = ""
     month: str = ""
@@ -20,6 +20,8 @@ class Used(msgspec.Struct, frozen=True):
     month_s: float = 0.0
     day_bytes: int = 0
     month_bytes: int = 0
+    probe_bytes: int = 0  # of the uplink's probes, in a day of their own
+    probe_age_s: float = 0.0  # how long that day has lasted
 
 
 def spent(used: Used, today: date | None, seconds: float = 0.0, count: int = 0) -> Used:
@@ -31,7 +33,8 @@ def spent(used: Used, today: date | None, seconds: float = 0.0, count: int = 0) 
     month = used.month if today is None else day[:7]
     new_day = bool(used.day) and day > used.day
     new_month = bool(used.month) and month > used.month
-    return Used(
+    return msgspec.structs.replace(
+        used,
         day=day,
         month=month,
         day_s=(0.0 if new_day else used.day_s) + seconds,

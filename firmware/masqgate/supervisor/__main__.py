@@ -57,7 +57,7 @@ def main() -> int:
 
 def serve(paths: Paths, inbox: queue.SimpleQueue[Message]) -> None:
     """Put the supervisor together, and run it until a Stop arrives."""
-    services, clock = Systemd(), Clock()
+    services, clock, heartbeat = Systemd(), Clock(), Heartbeat()
     hashing, testing = Worker("hashing"), Worker("self-test")
     dialers = Dialers(paths, services, inbox.put)
     resumed = finish_reset(paths)
@@ -77,7 +77,7 @@ def serve(paths: Paths, inbox: queue.SimpleQueue[Message]) -> None:
         usage=KeptUsage(paths.usage),
         leases=KeptLeases(paths.leases, paths.kept_leases),
         call_log=History(paths.call_log),
-        applier=Applier(paths, services),
+        applier=Applier(paths, services, heartbeat.alive),
         dialers=dialers,
         watcher=watcher,
         prober=prober,
@@ -87,7 +87,7 @@ def serve(paths: Paths, inbox: queue.SimpleQueue[Message]) -> None:
         self_test=SelfTest(lambda status: climb(status, Targets()), testing, inbox.put),
         copies=copies,
         clock=clock,
-        heartbeat=Heartbeat(),
+        heartbeat=heartbeat,
     )
     supervisor = Supervisor(parts, inbox)
     if resumed:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from masqgate.contract.config import Modem
 from masqgate.contract.status import LinkState, LinkStatus, Reason
@@ -48,6 +51,20 @@ class Budgets:
         """Write down what is known: the supervisor ends."""
         now = self._supervisor.parts.clock.monotonic()
         self._supervisor.parts.usage.keep(self._used, now, ending=True)
+
+    def probes(self, name: str) -> tuple[int, float]:
+        """What an uplink's probes had cost in their day, in bytes, and its age in seconds."""
+        used = self._used.get(name, Used())
+        return used.probe_bytes, used.probe_age_s
+
+    def probed(self, costs: Mapping[str, tuple[int, float]]) -> None:
+        """Keep what uplinks' probes have cost; see `probes`."""
+        for name, (count, age_s) in costs.items():
+            used = self._used.get(name, Used())
+            self._used[name] = msgspec.structs.replace(used, probe_bytes=count, probe_age_s=age_s)
+        if costs:
+            now = self._supervisor.parts.clock.monotonic()
+            self._supervisor.parts.usage.keep(self._used, now)
 
     def forget(self) -> None:
         """The factory's state: nothing was ever used; MasqgateError if a file stays."""

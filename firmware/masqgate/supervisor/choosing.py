@@ -40,6 +40,9 @@ class Choosing:
             one.name for one in self._supervisor.config.uplink if interface_of(one) == way_out
         )
         self.active = next(named, "")
+        for uplink in self._supervisor.config.uplink:
+            count, age_s = self._supervisor.budgets.probes(uplink.name)
+            self._healths[uplink.name] = Health(day_began=self._now() - age_s, spent=count)
 
     def choose(self) -> None:
         """Choose the uplink that carries the traffic, and have the right ones probed."""
@@ -70,6 +73,18 @@ class Choosing:
         supervisor.parts.prober.update([job for job in jobs if job is not None])
         for name, one in self._healths.items():
             self._tell_budget(known[name], one)
+        self.keep()
+
+    def keep(self) -> None:
+        """Have kept what the probes with a budget have cost."""
+        limited = {one.name for one in self._supervisor.config.uplink if one.probe.bytes_per_day}
+        now = self._now()
+        costs = {
+            name: (one.spent, now - one.day_began)
+            for name, one in self._healths.items()
+            if name in limited
+        }
+        self._supervisor.budgets.probed(costs)
 
     def probed(self, message: Probed) -> bool:
         """Take over what a probe showed; whether the choice may be another one now."""

@@ -104,8 +104,8 @@ class Supervisor:
             self.record("config", warning.code, warning.text, "error")
         text = f"The supervisor started with the {loaded.origin} configuration."
         self.record("system", "started", text)
-        self.choosing.resume()
         self.budgets.start()
+        self.choosing.resume()
         self.parts.leases.restore()  # before anything is applied, which starts dnsmasq
         self.follow_links()
         self.timers.set(HOURS, self._now())
@@ -122,6 +122,7 @@ class Supervisor:
             self.turn()
         self.parts.heartbeat.stopping()
         self.parts.leases.keep(self._now(), ending=True)
+        self.choosing.keep()
         self.budgets.keep()
 
     def turn(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -39,10 +39,20 @@ class Applier:
     Not safe to share by threads: one thread calls it.
     """
 
-    def __init__(self, paths: Paths, services: Services | None = None) -> None:
+    def __init__(
+        self,
+        paths: Paths,
+        services: Services | None = None,
+        alive: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Use `services` for units; `alive` is called between steps, each bounded by itself.
+
+        On a board with far too much to do the steps together take longer than a watchdog waits.
+        """
         self._paths = paths
         self._services: Services = services or Systemd()
-        self._firewall = Firewall(paths)
+        self._alive = alive
+        self._firewall = Firewall(paths, alive)
         self._config = Config()
         self._flushed: tuple[str, ...] | None = None  # the addresses the flows are known to fit
         self._dnsmasq_ok = False
@@ -151,6 +161,7 @@ class Applier:
             with Kernel() as kernel:
                 left = diff(wanted, kernel.read(wanted))
                 for _ in range(_PASSES if left else 0):
+                    self._alive()
                     errors = _make(kernel, left)
                     left = diff(wanted, kernel.read(wanted))
         except _REFUSED as error:
@@ -169,7 +180,7 @@ class Applier:
         if state == self._flushed:
             return
         try:
-            count = conntrack.flush_stale(lan, active, alive.values())
+            count = conntrack.flush_stale(lan, active, alive.values(), self._alive)
         except ToolError as error:
             yield _problem("network", "stale_flows", error)
             return
@@ -178,6 +189,7 @@ class Applier:
             log.info("%d flows of an earlier uplink address were forgotten.", count)
 
     def _apply_dnsmasq(self, config: Config, facts: Facts) -> Iterator[Problem]:
+        self._alive()
         try:
             servers = _write(self._paths.resolv, resolv_conf(facts))
             changed = _write(self._paths.dnsmasq_config, dnsmasq_conf(config, self._paths))

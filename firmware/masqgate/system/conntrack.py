@@ -6,7 +6,7 @@ small board with thousands of flows, and its line format has been stable for a d
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
@@ -57,15 +57,19 @@ def count(lan: IPv4Network) -> int:
     return sum(flow.masqueraded and IPv4Address(flow.source) in lan for flow in dump())
 
 
-def flush_stale(lan: IPv4Network, active: str, alive: Iterable[str]) -> int:
+def flush_stale(
+    lan: IPv4Network, active: str, alive: Iterable[str], beat: Callable[[], None] = lambda: None
+) -> int:
     """Forget the flows that no longer have a way; how many. ToolError if that cannot be done.
 
     `active` is the address of the uplink that carries the default route (empty: there is none),
-    `alive` the addresses of all uplinks that are up.
+    `alive` the addresses of all uplinks that are up. `beat` is called before each run of a tool.
     """
+    beat()
     addresses = set(alive)
     stale = [flow for flow in dump() if is_stale(flow, lan, active, addresses)]
     for match in dict.fromkeys(map(_match, stale)):
+        beat()
         _forget(match)
     return len(stale)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+from collections.abc import Callable
 
 from ..contract.paths import Paths
 from ..desired.demand import COUNTERS
@@ -51,8 +52,10 @@ def used() -> dict[str, int]:
 class Firewall:
     """Our nft table. It remembers what it loaded, and how the kernel listed it then."""
 
-    def __init__(self, paths: Paths) -> None:
+    def __init__(self, paths: Paths, alive: Callable[[], None] = lambda: None) -> None:
+        """`alive` is called before each run of a tool, which has a time limit of its own."""
         self._paths = paths
+        self._alive = alive
         self._text = ""
         self._listing = ""
 
@@ -64,8 +67,9 @@ class Firewall:
         if text == self._text and self._listing and self._list() == self._listing:
             return False
         self._text = self._listing = ""
-        run(["nft", "-c", "-f", "-"], text)
-        run(["nft", "-f", "-"], text)
+        for command in (["nft", "-c", "-f", "-"], ["nft", "-f", "-"]):
+            self._alive()
+            run(command, text)
         self._listing = self._list()
         self._text = text
         return True
@@ -88,6 +92,7 @@ class Firewall:
 
     def _list(self) -> str:
         """The table as the kernel has it, without what it counts; empty if it is not there."""
+        self._alive()
         try:
             text = run(["nft", "--stateless", "list", "table", "inet", TABLE])
         except ToolError:
