@@ -40,6 +40,7 @@ class ModemFaults:
     loopback: bool = False  # online: what the computer sends comes back
     split: bool = False  # one byte at a time to the computer
     deaf: bool = False  # reads nothing of the computer
+    until_reset: bool = False  # obeys and answers nothing until it is told ATZ
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +248,10 @@ class ModemCore:
 
     def _execute(self, line: str, now: float) -> None:
         self.commands.append(line)
+        if self.faults.until_reset:
+            if not line.upper().startswith("Z"):
+                return
+            self.faults.until_reset = False
         outcome = self.at.run(line)
         if self.faults.always_error:
             self._result(Result.ERROR, now)
@@ -315,7 +320,7 @@ class ModemCore:
         self._respond(f"{start}{text}\r\n".encode(), now)
 
     def _respond(self, data: bytes, now: float, *, delay: bool = True) -> None:
-        if not self.faults.silent:
+        if not (self.faults.silent or self.faults.until_reset):
             self._print(data, now + (self.faults.response_delay_s if delay else 0.0))
 
     def _print(self, data: bytes, due: float) -> None:

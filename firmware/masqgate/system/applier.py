@@ -69,12 +69,13 @@ class Applier:
         ports = [link.port for link in config.ethernets]
         found = leases.uplink_leases(self._paths, ports)
         leased = msgspec.structs.replace(facts, leases=found)
-        return (
+        urgent = (  # until here, nobody on the LAN is answered by another uplink
             *self._apply_rules(config, facts),
             *self._apply_network(network(config, leased)),
             *self._apply_flows(config, facts),
-            *self._apply_dnsmasq(config, facts),
         )
+        self._firewall.remember()
+        return (*urgent, *self._apply_dnsmasq(config, facts))
 
     def close(self) -> tuple[Problem, ...]:
         """Load the closed ruleset and stop forwarding."""

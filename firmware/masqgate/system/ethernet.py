@@ -58,7 +58,9 @@ class EthernetWatcher:
         self._clients: dict[str, bool] = {}  # port: whether its client was started
         self._wake = threading.Event()
         self._closing = False
-        self._monitor: Monitor = watch(self._wake.set)
+        # At the first news, and again at the next: the supervisor, which waits for the end of a
+        # burst, would else bring everything to a state that is over, and be late for this one.
+        self._monitor: Monitor = watch(self._wake.set, settle_s=0.0)
         self._thread = threading.Thread(target=self._run, name="ethernet", daemon=True)
         self._thread.start()
 

@@ -322,6 +322,9 @@ class Monitor:
         return True
 
 
-def watch(callback: Callable[[], None]) -> Monitor:
-    """Call `callback` (from a thread) whenever links appear, vanish or change; many as one."""
-    return Monitor(callback)
+def watch(callback: Callable[[], None], settle_s: float = SETTLE_S) -> Monitor:
+    """Call `callback` (from a thread) whenever links appear, vanish or change; many as one.
+
+    A change is told once nothing more has come for `settle_s` seconds.
+    """
+    return Monitor(callback, settle_s)

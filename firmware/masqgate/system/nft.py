@@ -60,7 +60,7 @@ class Firewall:
         self._listing = ""
 
     def load(self, text: str) -> bool:
-        """Put a ruleset in force; whether anything was loaded.
+        """Put a ruleset in force; whether anything was loaded. Then `remember` it, in good time.
 
         ToolError, and the old rules are still in force, if nft refuses it or cannot be run.
         """
@@ -70,9 +70,13 @@ class Firewall:
         for command in (["nft", "-c", "-f", "-"], ["nft", "-f", "-"]):
             self._alive()
             run(command, text)
-        self._listing = self._list()
         self._text = text
         return True
+
+    def remember(self) -> None:
+        """Have the kernel list what was loaded: what differs from that later, somebody changed."""
+        if self._text and not self._listing:
+            self._listing = self._list()
 
     def loaded(self) -> bool | None:
         """Whether a table of ours is in force, open or closed; None if that is not known."""
@@ -89,6 +93,7 @@ class Firewall:
         except (OSError, UnicodeError, ToolError) as error:
             log.error("The closed ruleset's file cannot be used (%s); the built-in one is.", error)
             self.load(CLOSED)
+        self.remember()
 
     def _list(self) -> str:
         """The table as the kernel has it, without what it counts; empty if it is not there."""

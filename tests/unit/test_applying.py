@@ -1,4 +1,4 @@
-"""The supervisor's heart beats between the tools that it waits for, however slow they all are."""
+"""Applying: the heart beats between slow tools, and what people wait for comes first."""
 
 from __future__ import annotations
 
@@ -83,3 +83,27 @@ def test_the_watchdog_outlasts_what_is_between_two_beats(
     assert found is not None
     assert tools.runs > HOSTS, "the tools were used"
     assert tools.longest_s < int(found[1]) * 3 / 4
+
+
+def test_the_way_changes_before_anything_that_can_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until rules, routes and flows are the new uplink's, nobody on the LAN is answered."""
+    steps: list[str] = []
+
+    def run(command: list[str], stdin: str = "", timeout_s: float = TIMEOUT_S) -> str:
+        steps.append(" ".join(command[:3]))
+        return "table inet masqgate { }"
+
+    for place in (nft, conntrack):
+        monkeypatch.setattr(place, "run", run)
+    monkeypatch.setattr(module, "Kernel", lambda: steps.append("routes") or NoKernel())
+    paths = Paths(tmp_path / "run", tmp_path / "data", tmp_path / "share")
+    paths.run.mkdir()
+    applier = Applier(paths, FakeServices())
+    facts = Facts(active="modem1", links=(link("modem1", address="198.51.100.9"),))
+    applier.apply(config(), facts)
+    assert steps == ["nft -c -f", "nft -f -", "routes", "conntrack -L -f", "nft --stateless list"]
+    steps.clear()
+    applier.apply(config(), facts)
+    assert "nft -f -" not in steps, "what is in force is not loaded again"
