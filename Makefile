@@ -73,8 +73,8 @@ box: venv ## run a command in a LAN box: make box BOX=A CMD='curl http://web.exa
 lab: venv ## tell the running lab: make lab DO=cut; DO=help lists more
 	@$(SUDO) $(BIN)/python -m tests.lab $(or $(DO),help)
 
-bench: packages venv image ## figures of the booted image, as a table
-	$(SUDO) $(BIN)/python -m tests.bench --image $(IMAGE)
+bench: packages venv image ## figures of the booted image: make bench PARTS="board causes failover others"
+	$(SUDO) $(BIN)/python -m tests.bench --image $(IMAGE) $(if $(WVDIAL),--wvdial $(WVDIAL)) $(PARTS)
 
 powercut: packages venv image ## power cuts: record, replay every write, start some states (an hour)
 	$(SUDO) $(BIN)/python -m tests.powercut --image $(IMAGE)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from tests.lab.at import Result
 from tests.lab.lab import Lab
 
-from .stopwatch import PATIENCE_S, Stopwatch, load, span
+from .stopwatch import PATIENCE_S, Stopwatch, apply, load, span
 
 ADAPTER = "/dev/serial/by-path/platform-3f980000.usb-usb-0:1.2:1.0-port0"
 TTY = "/sys/class/tty/ttyUSB0/device/../.."  # the adapter's USB device
@@ -156,8 +156,9 @@ CAUSES = (
 )
 
 
-def measure(lab: Lab, watch: Stopwatch, cause: Cause, count: int) -> Times:
+def measure(watch: Stopwatch, cause: Cause, count: int) -> Times:
     """Make one fault several times."""
+    lab = watch.lab
     bench, times = Bench(lab, watch), Times()
     for _ in range(count):
         bench.anew()
@@ -178,6 +179,20 @@ def measure(lab: Lab, watch: Stopwatch, cause: Cause, count: int) -> Times:
         times.loads.append(load())
         lab.say(f"{cause.name}: {times.row(cause.name)}")
     return times
+
+
+def rows(watch: Stopwatch, count: int) -> list[str]:
+    """All causes; rows of a table. Those of another port come last."""
+    lab, found = watch.lab, []
+    before = lab.cli("config", "show", timeout_s=PATIENCE_S).output
+    port = ""
+    for cause in sorted(CAUSES, key=lambda one: one.port):
+        if cause.port != port:
+            port = cause.port
+            apply(lab, before.replace("/dev/ttyAMA0", port))
+        found.append(measure(watch, cause, count).row(cause.name))
+    apply(lab, before)
+    return found
 
 
 def _is_news(event: dict[str, object]) -> bool:

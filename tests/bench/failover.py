@@ -16,7 +16,7 @@ from tests.lab import places
 from tests.lab.lab import Lab
 from tests.system.test_failover import CABLE
 
-from .stopwatch import PATIENCE_S, Stopwatch, load, span
+from .stopwatch import PATIENCE_S, Stopwatch, apply, load, span
 
 PORT = "/sys/class/net/usb1/device/.."
 HEAD = """\
@@ -129,11 +129,3 @@ def _back(event: dict[str, Any]) -> bool:
 
 def _active(lab: Lab, name: str) -> None:
     lab.wait_status(lambda s: s["active"] == name, PATIENCE_S, f"traffic goes by {name}")
-
-
-def apply(lab: Lab, document: str) -> None:
-    """Put a configuration in force."""
-    lab.console.put("/tmp/bench.toml", document.encode())
-    done = lab.cli("config", "apply", "/tmp/bench.toml", timeout_s=PATIENCE_S)
-    if done.code != 0:
-        raise RuntimeError(done.output)

@@ -125,3 +125,11 @@ def span(values: Iterable[float]) -> str:
 def load() -> float:
     """What the host has to do: its load of the last minute."""
     return float(Path("/proc/loadavg").read_text().split()[0])
+
+
+def apply(lab: Lab, document: str) -> None:
+    """Put a configuration in force."""
+    lab.console.put("/tmp/bench.toml", document.encode())
+    done = lab.cli("config", "apply", "/tmp/bench.toml", timeout_s=PATIENCE_S)
+    if done.code != 0:
+        raise RuntimeError(done.output)
