@@ -34,11 +34,23 @@ setenv save 'setexpr seq ${seq} + 1; env export -c -s 0x200 0x07002000 first goo
 fdt addr ${fdt_addr}
 fdt move ${fdt_addr} 0x08000000 0x20000
 setenv options "panic=10 net.ifnames=0 audit=0 lsm=yama loglevel=4 systemd.show_status=0"
+# The board's watchdog is started right before the system, which has 15 s then to load its driver
+# (bcm2835_wdt, first in the initramfs). The kernel goes on for it until systemd opens it, but no
+# longer than watchdog.open_timeout. The registers are WDOG and RSTC of the power management, as
+# in Linux' driver. An emulated board would be reset at once; its device tree says so.
+setenv arm true
+setenv disarm true
 if fdt get value watchdog /chosen masqgate,watchdog; then
     setenv options "${options} masqgate.watchdog=${watchdog}"
+else
+    setenv options "${options} watchdog.handle_boot_enabled=1 watchdog.open_timeout=300"
+    setenv power 0x3f1000
+    if fdt get addr node /emmc2bus compatible; then setenv power 0xfe1000; fi
+    setenv arm 'mw.l ${power}24 0x5a0f0000; mw.l ${power}1c 0x5a000122'
+    setenv disarm 'mw.l ${power}1c 0x5a000102'
 fi
 
-setenv start 'setenv bootargs "console=ttyS1,115200 ${options} masqgate.slot=${slot} ${trial}"; echo "Masqgate: slot ${slot}"; ext4load mmc ${devnum}:${part} 0x08100000 initrd && setenv initrd_size ${filesize} && ext4load mmc ${devnum}:${part} 0x0a000000 Image.gz && unzip 0x0a000000 0x00200000 && booti 0x00200000 0x08100000:${initrd_size} 0x08000000'
+setenv start 'setenv bootargs "console=ttyS1,115200 ${options} masqgate.slot=${slot} ${trial}"; echo "Masqgate: slot ${slot}"; ext4load mmc ${devnum}:${part} 0x08100000 initrd && setenv initrd_size ${filesize} && ext4load mmc ${devnum}:${part} 0x0a000000 Image.gz && unzip 0x0a000000 0x00200000 && run arm && booti 0x00200000 0x08100000:${initrd_size} 0x08000000; run disarm'
 setenv start_a 'setenv slot a; setenv part 2; run start'
 setenv start_b 'setenv slot b; setenv part 3; run start'
 # A system on trial beside a good one is told so: it restarts if it can't prove itself.

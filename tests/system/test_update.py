@@ -9,27 +9,23 @@ from __future__ import annotations
 import html
 import json
 import re
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.lab import first_use, web
 from tests.lab.lab import Lab
 from tests.lab.pi import Image
-from tests.lab.processes import LabError
 
 from . import update_bundles
+from .update_steps import STEP_S, slot, update_status, wait_good, wait_said
 
 GOOD, BROKEN = "0.1.1", "0.1.2"
-STEP_S = 1500.0  # a loaded host boots it slowly
 # The emulated USB adapter carries 250 kB/s: a part of a bundle has to do, first piece included.
 UPLOADED = 3 << 19
 UPLOAD_S = 300.0
-ASK_S = 3.0
 
 pytestmark = pytest.mark.timeout(5400)
 
@@ -49,7 +45,7 @@ def updates(
     """The booted router, with bundles on its data partition, and the call up."""
     folder = tmp_path_factory.mktemp("bundles")
     good = update_bundles.make(image.disk, folder, GOOD)
-    broken = update_bundles.make(image.disk, folder, BROKEN, without_page=True)
+    broken = update_bundles.make(image.disk, folder, BROKEN, update_bundles.WITHOUT_PAGE)
     cut_off = folder / "cut-off.bundle"
     cut_off.write_bytes(broken.read_bytes()[:UPLOADED])
     card = Image(folder / "masqgate.img", image.boot)
@@ -62,43 +58,6 @@ def updates(
         lab.set_up()
         lab.wait_status(lambda s: bool(s["active"]), STEP_S, "the uplink is up")
         yield Updates(lab, cut_off)
-
-
-def update_status(lab: Lab) -> dict[str, Any]:
-    """What `masqgate update status` tells."""
-    found: dict[str, Any] = json.loads(lab.cli("update", "status", "--json").output)
-    return found
-
-
-def slot(status: dict[str, Any], name: str) -> dict[str, Any]:
-    """What it tells of one slot."""
-    found: dict[str, Any] = next(one for one in status["slots"] if one["slot"] == name)
-    return found
-
-
-def wait_good(lab: Lab, name: str, ended: str = "") -> dict[str, Any]:
-    """Wait until a slot runs and is recorded as good, and the last update ended in this way."""
-    end = time.monotonic() + STEP_S
-    last: object = None
-    while time.monotonic() < end:
-        try:
-            last = status = update_status(lab)
-            rests = slot(status, name)["running"] and slot(status, name)["state"] == "good"
-            if rests and (not ended or (status["last"] or {}).get("code") == ended):
-                lab.say(f"slot {name} runs and is good")
-                return status
-        except (LabError, ValueError, LookupError) as error:
-            lab.console.lost()
-            last = error
-        time.sleep(ASK_S)
-    raise LabError(f"slot {name} has not become good. Last seen: {last}")
-
-
-def wait_said(lab: Lab, start: int, *texts: str) -> None:
-    """Wait for what boot script and trial say on the console, one after the other."""
-    for text in texts:
-        start = lab.console.line.wait_for(text, STEP_S, start)
-        lab.say(text)
 
 
 def page(lab: Lab, folder: Path) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """Bundles for the booted router, made from the slot that it was built with.
 
 Nothing is built anew: another version is another `release.json` in a copy of the slot, and a
-system without its page is one more archive behind the initramfs, which takes it away.
+broken system is one more archive behind the initramfs, which breaks it.
 """
 
 from __future__ import annotations
@@ -23,18 +23,26 @@ from keys import development_keys  # noqa: E402
 
 CARD_BYTES = 1 << 30
 _OFFSET = PARTITIONS["slot-a"][0]
-_BREAK = "rm -rf /root/usr/lib/python3/dist-packages/masqgate_web\nexec switch_root"
+_PACKAGES = "/root/usr/lib/python3/dist-packages"
+# What an initramfs does before it starts the system, so that this is a broken one.
+WITHOUT_PAGE = f"rm -rf {_PACKAGES}/masqgate_web"
+_DIALER = f"{_PACKAGES}/masqgate/dialer.py {_PACKAGES}/masqgate/__pycache__/dialer.*"
+WITHOUT_DIALER = f"rm -f {_DIALER}"
+PANICS = "mount -t proc proc /proc; echo c >/proc/sysrq-trigger"
+HANGS = "echo 'Test: hangs here' >/dev/console; while :; do sleep 3600; done"
+TRIAL_HANGS = """printf '#!/bin/sh\\nexec sleep 99999\\n' >/root/usr/lib/masqgate/health
+sed -i s/:-3000/:-180/ /root/usr/lib/masqgate/deadline"""
 
 
-def make(image: Path, folder: Path, version: str, *, without_page: bool = False) -> Path:
-    """Make a bundle of `image` with another version."""
+def make(image: Path, folder: Path, version: str, breaks: str = "") -> Path:
+    """Make a bundle of `image` with another version; `breaks`: what breaks it (see above)."""
     changed = folder / f"{version}.img"
     subprocess.run(["cp", "--sparse=always", image, changed], check=True)
     release = {**slot_release(image, _OFFSET), "version": version}
     _replace(changed, folder, "release.json", json.dumps(release).encode() + b"\n")
-    if without_page:
+    if breaks:
         init = (ROOT / "image/initramfs/init").read_text()
-        broken = init.replace("exec switch_root", _BREAK)
+        broken = init.replace("exec switch_root", f"{breaks}\nexec switch_root")
         assert broken != init
         whole = _read(changed, "initrd") + _archive(folder / "more", broken)
         _replace(changed, folder, "initrd", whole)

@@ -222,6 +222,7 @@ def test_the_boot_loader_has_the_boot_scripts_commands() -> None:
         "fatload": "CMD_FAT",
         "fdt": "CMD_FDT",
         "mmc read": "CMD_MMC",
+        "mw.l": "CMD_MEMORY",
         "setexpr": "CMD_SETEXPR",
         "source": "CMD_SOURCE",
         "unzip": "CMD_UNZIP",

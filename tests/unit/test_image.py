@@ -160,6 +160,18 @@ def test_the_kernel_never_talks_on_the_modems_uart():
     assert "usb start" not in environment and "preboot" not in environment
 
 
+def test_the_watchdog_runs_from_the_boot_script_on_but_not_in_the_emulator():
+    script = (IMAGE / "board/boot.cmd").read_text()
+    emulated, board = re.search(
+        r"if fdt get value watchdog .*?\n(.*?)\nelse\n(.*?)\nfi\n", script, re.DOTALL
+    ).groups()
+    assert "mw" not in emulated and "setenv arm 'mw.l" in board
+    start = next(line for line in script.splitlines() if line.startswith("setenv start "))
+    # After all that takes long, right before the system, and off again if that returns.
+    assert re.search(r"unzip \S+ \S+ && run arm && booti [^;]+; run disarm'$", start)
+    assert read_list(IMAGE / "modules-early.txt")[0] == "bcm2835_wdt"
+
+
 # --- lists --------------------------------------------------------------------------------
 
 LISTS = sorted(IMAGE.glob("*.txt"))
