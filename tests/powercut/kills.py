@@ -28,6 +28,8 @@ from .updates import INSTALL, INSTALL_S, Systems
 
 MARGIN = 1.3  # a kill comes at most this many times as late as the work takes
 LEAST_S, START_S, UPDATE_S = 2.0, 90.0, 90.0
+MOST_STARTS = 3  # that are killed in a row
+READY_S = 1800.0  # patience, on a loaded host
 ACKNOWLEDGED = "<acknowledged>"
 FIRST, AGAIN = "first start", "start after a kill"
 SECRET = "lab-secret"  # in the configuration: a factory reset takes it away
@@ -92,7 +94,7 @@ class Killer:
         self._pi.power_cut()
         copy_sparse(self._systems.card, self._pi.card)
         self._lab.restart(power_cut=True)
-        self._lab.wait_ready()
+        self._lab.wait_ready(READY_S)
 
     def _grow(self) -> None:
         with self._pi.card.open("r+b") as file:
@@ -132,19 +134,19 @@ class Killer:
             time.sleep(2.0)
 
     def _kill(self, work: Work, old: Facts | Broken) -> Iterator[Kill]:
-        """Kill the work; then the start after it; the second start must come up."""
+        """Kill the work; then some of the starts after it; the last one must come up."""
         kill, now = self._cut(work, old)
         yield kill
-        self._lab.restart(power_cut=True)
-        again = Work(AGAIN, "", START_S, lambda found: True)
-        kill, _ = self._cut(again, now)
+        for _ in range(self._rng.randint(1, MOST_STARTS)):
+            self._lab.restart(power_cut=True)
+            kill, now = self._cut(Work(AGAIN, "", START_S, lambda found: True), now)
+            yield kill
         self._lab.restart(power_cut=True)
         try:
-            self._lab.wait_ready()
+            self._lab.wait_ready(READY_S)
             look(self._lab)
         except (LabError, TimeoutError) as error:
-            kill = replace(kill, found=str(error), bad=True)
-        yield kill
+            yield replace(kill, found=f"not up after it: {error}", bad=True)
 
     def _cut(self, work: Work, old: Facts | Broken) -> tuple[Kill, Facts | Broken]:
         """Cut the power at a random time, and judge the card."""
@@ -201,11 +203,11 @@ def compare(work: Work, old: Facts, now: Facts, acknowledged: bool) -> str:
 
 
 def kills(image: Image, logs: Path, count: int, seed: int) -> Iterator[Kill]:
-    """Kill at least `count` times: a fifth of it first starts, then `KINDS` in turn.
+    """Kill about `count` times: a fifth of it first starts, then `KINDS` in turn.
 
-    After each kill the start that follows is killed as well; the next one has to come up.
+    After each kill up to `MOST_STARTS` starts are killed as well; the next one has to come up.
     """
-    rounds = (count + 1) // 2
+    rounds = max(2, count // 3)
     firsts = (rounds + 4) // 5
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -215,7 +217,6 @@ def kills(image: Image, logs: Path, count: int, seed: int) -> Iterator[Kill]:
             killer = Killer(lab, systems, seed, folder / "judge")
             for _ in range(firsts):
                 yield from killer.first_start()
-            if rounds > firsts:
-                killer.put_card()
+            killer.put_card()
             for number in range(rounds - firsts):
                 yield from killer.kill(KINDS[number % len(KINDS)])

@@ -103,10 +103,11 @@ def record(image: Image, folder: Path, logs: Path, systems: Systems) -> None:
         recorder.switch_on(UPDATE)
         lab.restart(power_cut=True)
         _started(lab)
-        _update(lab, recorder)
+        record_update(lab, recorder)
 
 
-def _update(lab: Lab, recorder: Recorder) -> None:
+def record_update(lab: Lab, recorder: Recorder) -> None:
+    """Install the bundle that is on the card."""
     time.sleep(SETTLE_S)
     start = recorder.position()
     done = lab.console.run(INSTALL, INSTALL_S)
