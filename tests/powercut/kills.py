@@ -28,7 +28,7 @@ from .updates import INSTALL, INSTALL_S, Systems
 
 MARGIN = 1.3  # a kill comes at most this many times as late as the work takes
 LEAST_S, START_S, UPDATE_S = 2.0, 90.0, 90.0
-MOST_STARTS = 3  # that are killed in a row
+MOST_STARTS = 4  # that are killed in a row
 READY_S = 1800.0  # patience, on a loaded host
 ACKNOWLEDGED = "<acknowledged>"
 FIRST, AGAIN = "first start", "start after a kill"
