@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from dnslib import QTYPE, RR, A, DNSRecord
+from dnslib import EDNS0, QTYPE, RR, A, DNSRecord
 from masqgate.desired.nft import FLOWS_PER_HOST
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6
@@ -26,6 +26,10 @@ ip addr add "$ip/$mask" dev "$interface"
 """
 
 
+SIGNATURE = (
+    "signed.example.test. 60 RRSIG A 8 3 60 20300101000000 20200101000000 12345"
+    " example.test. c2lnbmF0dXJl"
+)
 PUBLIC = "192.88.99.5"  # documentation ranges are refused in answers, as private ones are
 
 
@@ -97,6 +101,16 @@ def provider(world: World, names: dict[str, str]) -> socket.socket:
     return server
 
 
+def asked_server(world: World) -> socket.socket:
+    """The provider's name server for a test to play; the router is known to ask it."""
+    with provider(world, {"www.example.test": PUBLIC}):
+        eventually(
+            lambda: resolve(world, world.hosts[0], "www.example.test") == [PUBLIC],
+            "an answer of the provider",
+        )
+    return world.udp(world.internet, SERVER, 53)
+
+
 @pytest.fixture
 def named(online: World) -> World:
     """The world with the provider's name server known, and dnsmasq answering."""
@@ -143,6 +157,43 @@ def test_names_are_those_of_the_router_and_of_the_internet(named: World) -> None
     assert resolve(named, host, "unknown.lan") == []
     assert resolve(named, named.router.space, "www.example.test", "127.0.0.1") == [PUBLIC]
     server.close()
+
+
+def test_questions_to_the_provider_are_hard_to_guess(named: World) -> None:
+    """Port and number of a question are random (RFC 5452, section 9.2)."""
+    server = asked_server(named)
+    seen: list[tuple[int, int]] = []
+    for number in range(24):
+        asking = named.udp(named.hosts[0])
+        asking.sendto(DNSRecord.question(f"n{number}.example.test").pack(), (ROUTER, 53))
+        data, client = server.recvfrom(4096)
+        seen.append((client[1], DNSRecord.parse(data).header.id))
+        answer = DNSRecord.parse(data).reply()
+        answer.add_answer(RR(f"n{number}.example.test", rdata=A(PUBLIC), ttl=60))
+        server.sendto(answer.pack(), client)
+        asking.recv(4096)
+    for values in zip(*seen, strict=True):
+        assert len(set(values)) > 20
+        assert max(values) - min(values) > 10_000
+
+
+def test_signatures_of_names_reach_a_host_that_asks_for_them(named: World) -> None:
+    """DNSSEC (RFC 4035): the router verifies nothing itself, and is not in the way of who does."""
+    server = asked_server(named)
+    asking = named.udp(named.hosts[0])
+    question = DNSRecord.question("signed.example.test")
+    question.add_ar(EDNS0(flags="do", udp_len=1232))
+    asking.sendto(question.pack(), (ROUTER, 53))
+    data, client = server.recvfrom(4096)
+    asked = DNSRecord.parse(data)
+    assert asked.ar[0].edns_do == 1
+    answer = asked.reply()
+    answer.add_answer(*RR.fromZone(f"signed.example.test. 60 A {PUBLIC}\n{SIGNATURE}"))
+    answer.add_ar(EDNS0(flags="do", udp_len=1232))
+    server.sendto(answer.pack(), client)
+    got = DNSRecord.parse(asking.recv(4096))
+    assert [QTYPE[record.rtype] for record in got.rr] == ["A", "RRSIG"]
+    assert got.rr[1].rdata == answer.rr[1].rdata
 
 
 def test_hosts_cannot_take_the_names_of_the_router(named: World, tmp_path: Path) -> None:

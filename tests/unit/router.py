@@ -75,6 +75,9 @@ def link(name: str = "modem1", state: LinkState = LinkState.UP, **more: object) 
     return LinkStatus(name=name, state=state, since_at=1.8e9, **given)  # type: ignore[arg-type]
 
 
+MACS = {"192.168.77.120": "02:00:00:00:00:78"}  # of hosts of the LAN
+
+
 class FakeClock(Clock):
     """The real clocks plus what the test adds."""
 
@@ -355,6 +358,7 @@ class Router:
                 worker,
                 self.clock,
                 post,
+                mac_of=lambda address: MACS.get(address, ""),
             ),
             copies=self.copies,
             clock=self.clock,

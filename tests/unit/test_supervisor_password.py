@@ -13,6 +13,7 @@ from masqgate.contract.errors import MasqgateError
 from masqgate.core import passwords as rules
 from masqgate.core.messages import CallMade, Peer
 from masqgate.supervisor.passwords import Passwords
+from masqgate.system.neighbours import hardware_address
 from masqgate.system.password import (
     LockoutFile,
     PasswordFile,
@@ -48,12 +49,26 @@ def test_set_check_reset(router: Router) -> None:
     router.client.password_check(GOOD, "192.168.77.120")
     assert refused(router.client.password_check, GOOD + "!").code == "wrong_password"
     assert "login" in router.codes()
-    assert "The administrator logged in from 192.168.77.120." in [
-        entry.text for entry in router.client.log()
-    ]
+    router.client.password_check(GOOD, "192.168.77.121")
+    told = [entry.text for entry in router.client.log()]
+    assert "The administrator logged in from 192.168.77.120 (02:00:00:00:00:78)." in told
+    assert "The administrator logged in from 192.168.77.121." in told
     router.client.password_reset()
     assert not router.client.status().password_set
     assert not router.paths.password.exists()
+
+
+def test_a_hardware_address_is_what_the_kernel_has_learned(tmp_path: Path) -> None:
+    table = tmp_path / "arp"
+    table.write_text(
+        "IP address       HW type     Flags       HW address            Mask     Device\n"
+        "192.168.77.12    0x1         0x2         02:00:00:00:00:12     *        br0\n"
+        "192.168.77.1     0x1         0x0         00:00:00:00:00:00     *        br0\n"
+        "broken\n"
+    )
+    found = [hardware_address(f"192.168.77.{end}", table) for end in ("12", "1", "2", "12 ")]
+    assert found == ["02:00:00:00:00:12", "", "", ""]
+    assert hardware_address("192.168.77.12", tmp_path / "none") == ""
 
 
 def test_only_a_hash_is_stored_and_only_for_root_to_read(router: Router) -> None:

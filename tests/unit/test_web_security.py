@@ -363,6 +363,27 @@ def test_changing_the_password_needs_the_old_one_and_ends_other_sessions(site: S
     assert other.get("/log").status_code == 303
 
 
+def test_the_last_logins_are_told_to_who_is_logged_in(site: Site) -> None:
+    texts = {
+        "login": "The administrator logged in from 192.168.77.12 (02:00:00:00:00:12).",
+        "login_failed": f"A wrong password was given from {HOSTILE}.",
+        "dialed": "The modem dials.",
+    }
+    site.router.entries = tuple(
+        Entry(number=number, at=NOW, source="system", code=code, text=text)
+        for number, (code, text) in enumerate(texts.items(), 1)
+    )
+    page = site.admin().get("/password")
+    told = words(page)
+    assert texts["login"] in told and "A wrong password was given" in told
+    assert texts["dialed"] not in told
+    check_escaped(page.text)
+    site.router.refusals["log"] = MasqgateError("slow", "Too slow.", "")
+    assert site.admin().get("/password").status_code == 200
+    site.router.password = None
+    assert "Last logins" not in words(site.visitor().get("/first-password"))
+
+
 def test_a_reset_on_the_console_ends_every_session(site: Site) -> None:
     admin = site.admin()
     site.router.password = None

@@ -23,6 +23,7 @@ from masqgate.system.history import History
 from masqgate.system.kept_leases import KeptLeases
 from masqgate.system.kept_usage import KeptUsage
 from masqgate.system.ladder import climb
+from masqgate.system.neighbours import hardware_address
 from masqgate.system.offline import finish_reset
 from masqgate.system.password import LockoutFile, PasswordFile, Worker
 from masqgate.system.prober import Prober
@@ -69,8 +70,9 @@ def serve(paths: Paths, inbox: queue.SimpleQueue[Message]) -> None:
     )
     prober = Prober(inbox.put)
     passwords = Passwords(
-        PasswordFile(paths.password), LockoutFile(paths.lockout), hashing, clock, inbox.put
-    )
+        PasswordFile(paths.password), LockoutFile(paths.lockout), hashing, clock, inbox.put,
+        hardware_address,
+    )  # fmt: skip
     parts = Parts(
         store=store,
         history=History(paths.events),

@@ -39,13 +39,16 @@ class Passwords:
     """Decides in the supervisor's loop; hashes in the worker, which posts what it found."""
 
     def __init__(
-        self, file: PasswordFile, lockouts: LockoutFile, worker: Work, clock: Clock, post: Post
-    ) -> None:
+        self, file: PasswordFile, lockouts: LockoutFile, worker: Work, clock: Clock, post: Post,
+        mac_of: Callable[[str], str] = lambda address: "",
+    ) -> None:  # fmt: skip
+        """`mac_of` tells the hardware address of a host of the LAN, or nothing."""
         self._file = file
         self._lockouts = lockouts
         self._worker = worker
         self._clock = clock
         self._post = post
+        self._mac_of = mac_of
         self._waiting: deque[CallMade] = deque()
         self._current: CallMade | None = None
         self._unreadable = False
@@ -181,7 +184,7 @@ class Passwords:
     def _wrong(self, made: CallMade) -> MasqgateError:
         now = self._clock.monotonic()
         self._count(lockout.after_failure(self._lockout, now))
-        text = f"A wrong password was given{_by(made)}."
+        text = f"A wrong password was given{self._by(made)}."
         self.record("login_failed", text, "warning")
         wait = lockout.wait_s(self._lockout, now)
         hint = f"None is taken for the next {wait:.0f} seconds." if wait else ""
@@ -195,12 +198,14 @@ class Passwords:
         if made.call is BACKUP:
             self._finish(self.granted(made))
             return
-        self.record("login", f"The administrator logged in{_by(made)}.", "info")
+        self.record("login", f"The administrator logged in{self._by(made)}.", "info")
         self._finish(Nothing())
 
     def _store(self, made: CallMade, line: str) -> None:
         self._keep(line)
-        self.record("password_set", f"The administrator's password was set{_by(made)}.", "info")
+        self.record(
+            "password_set", f"The administrator's password was set{self._by(made)}.", "info"
+        )
         self.changed()
         self._finish(Nothing())
 
@@ -230,11 +235,11 @@ class Passwords:
             self._unreadable = True
             return ""
 
-
-def _by(made: CallMade) -> str:
-    """Say from where, if the caller told."""
-    arguments = made.arguments
-    client = printable(arguments.client)[:64] if not isinstance(arguments, Nothing) else ""
-    if client:
-        return f" from {client}"
-    return " on the router" if made.peer.root and isinstance(arguments, NewPassword) else ""
+    def _by(self, made: CallMade) -> str:
+        """Say from where, if the caller told."""
+        arguments = made.arguments
+        client = printable(arguments.client)[:64] if not isinstance(arguments, Nothing) else ""
+        if client:
+            mac = self._mac_of(client)
+            return f" from {client} ({mac})" if mac else f" from {client}"
+        return " on the router" if made.peer.root and isinstance(arguments, NewPassword) else ""

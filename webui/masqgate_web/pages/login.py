@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from flask import Blueprint, g, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from masqgate.contract.errors import MasqgateError
+from masqgate.contract.status import Entry
 
 from ..errors import status_of
 from ..passwords import SHORTEST, refusal, weakness
@@ -14,6 +17,9 @@ from ..site import site
 blueprint = Blueprint("login", __name__)
 AFTERWARDS = ("status.show", "connections.show", "configuration.show", "configuration.document",
               "backup.show", "log.show", "help.show", "update.show", "login.change")  # fmt: skip
+LOGINS = ("login", "login_failed", "password_set", "password_reset", "password_restored")
+MOST_LOGINS = 12  # of these events, shown
+LOOKED_AT = 1000  # events, all that the supervisor tells
 MAX_DRAFT = 256 * 1024  # characters; no more than a request can hold
 
 
@@ -102,8 +108,20 @@ def _set(old: str) -> ResponseReturnValue:
 
 def _password_form(error: MasqgateError | None) -> str:
     return render_template(
-        "password.html", error=error, shortest=SHORTEST, first=not g.get("session")
+        "password.html",
+        error=error,
+        shortest=SHORTEST,
+        first=not g.get("session"),
+        logins=_logins() if session() else (),
     )
+
+
+def _logins() -> list[Entry]:
+    """Who logged in last, or tried to, newest first; none if the supervisor does not tell."""
+    with contextlib.suppress(MasqgateError):
+        entries = site().quick.log(0, LOOKED_AT)
+        return [entry for entry in reversed(entries) if entry.code in LOGINS][:MOST_LOGINS]
+    return []
 
 
 def _afterwards(wanted: str) -> str:
