@@ -91,6 +91,21 @@ def test_odd_requests_are_refused(visit: Visit, request_text: bytes) -> None:
             assert answer[:13].startswith((b"HTTP/1.1 4", b"HTTP/1.0 4")), answer[:200]
 
 
+@pytest.mark.parametrize(
+    "body", [b"a" * 65536, b"1\r\na\r\n0\r\n" + b"x" * 65536, b"5\r\nhello\r\n0\r\n\r\n"]
+)
+def test_a_body_in_chunks_is_not_read(visit: Visit, body: bytes) -> None:
+    """The first two are lines without an end, as it seems."""
+    head = b"POST /login HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with connect(visit.url) as client:
+        client.sendall(head)
+        assert client.recv(64).startswith(b"HTTP/1.1 411")
+        with contextlib.suppress(OSError):
+            client.sendall(body)
+            while client.recv(65536):
+                pass
+
+
 def test_a_body_that_is_too_large_is_refused_unread(visit: Visit) -> None:
     head = b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900000000\r\n\r\n"
     with connect(visit.url) as client:

@@ -23,7 +23,7 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 from masqgate.contract.errors import MasqgateError
-from werkzeug.exceptions import BadRequest, Forbidden
+from werkzeug.exceptions import BadRequest, Forbidden, LengthRequired
 
 from .names import Names
 from .sessions import Message, Session, new_token, well_formed
@@ -80,6 +80,7 @@ def register(app: Flask) -> None:
     """Put the checks before, and the headers after, every request."""
     app.wsgi_app = _HostGate(app)  # type: ignore[method-assign]
     app.before_request(_check_host)
+    app.before_request(_check_length)
     app.before_request(_load_session)
     app.before_request(_check_form)
     app.after_request(_seal)
@@ -205,6 +206,11 @@ def _check_host() -> None:
         raise BadRequest(
             "The router does not go by this name. Use its LAN address, or its own name."
         )
+
+
+def _check_length() -> None:
+    if "HTTP_TRANSFER_ENCODING" in request.environ:
+        raise LengthRequired  # server.py has left the body unread
 
 
 def _load_session() -> None:
