@@ -47,6 +47,7 @@ RECEIVE_S = 60.0  # for the next bytes of a bundle
 STATUS_S = 20.0
 LAST_WORDS_S = 5.0  # for answers that are under way when the process is told to end
 MAX_REQUEST = 4096
+MOST, MOST_WEB = 20, 12  # calls at a time; the page leaves room for root's
 _FIRST_FD = 3  # sd_listen_fds(3)
 
 log = logging.getLogger("masqgate.update")
@@ -210,6 +211,14 @@ def _reply(sock: socket.socket, updater: Updater, web: int | None) -> Reply:
         return Reply(failure=Failure("internal", text, hint))
 
 
+def _refuse(sock: socket.socket) -> None:
+    """Say no without waiting for anything: more threads than the unit may have would end us."""
+    failure = Failure("update_busy", "Too many calls at the same time.", "Try again in a moment.")
+    with sock, contextlib.suppress(OSError):
+        sock.setblocking(False)
+        framing.send(sock, to_json(Reply(failure=failure)))
+
+
 def serve(listener: socket.socket, updater: Updater, idle_s: float = IDLE_S) -> None:
     """Take calls until none has come, and none is being served, for `idle_s` seconds."""
     threads: list[threading.Thread] = []
@@ -235,6 +244,9 @@ def _take_calls(
             if threads:
                 continue
             return
+        if len(threads) >= (MOST if peer_of(sock).root else MOST_WEB):
+            _refuse(sock)
+            continue
         thread = threading.Thread(target=serve_one, args=(sock, updater, web), daemon=True)
         threads.append(thread)  # first: it may be told to end as soon as the thread runs
         thread.start()

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import os
+import socket
 import struct
 import threading
 from pathlib import Path
@@ -16,6 +17,7 @@ from masqgate.core import bootstate
 from masqgate.core.bundle import HEAD
 from masqgate.system import atomic, trial_notes
 from masqgate.system.installer import Installer
+from masqgate.updater import MOST
 
 from tests.unit.update_kit import (
     BOARD,
@@ -340,6 +342,22 @@ def test_the_caller_hears_of_the_restart_that_ends_the_updater(card: Card, tmp_p
     (tools / "systemctl").chmod(0o755)
     with card.updater_process(tools) as client:
         client.update_restart()
+
+
+def test_callers_that_say_nothing_do_not_end_the_updater(card: Card) -> None:
+    with card.updater() as client, contextlib.ExitStack() as stack:
+        for _ in range(MOST):
+            idle = stack.enter_context(socket.socket(socket.AF_UNIX))
+            idle.connect(str(card.paths.update_socket))
+        for _ in range(5):
+            with pytest.raises(MasqgateError) as caught:
+                client.update_status()
+            assert caught.value.code == "update_busy"
+        stack.close()
+        while True:  # their places come free
+            with contextlib.suppress(MasqgateError):
+                assert client.update_status().phase == "idle"
+                break
 
 
 def test_nothing_is_said_to_what_is_no_call(card: Card) -> None:

@@ -92,6 +92,9 @@ class UpdateClient:
                         sock.sendall(chunk)
                     sock.shutdown(socket.SHUT_WR)
                 payload = framing.receive(sock)
+        except BlockingIOError as error:
+            text = "Too many calls are waiting for the updater."
+            raise MasqgateError("update_busy", text, "Try again in a moment.") from error
         except (TimeoutError, ConnectionError, FileNotFoundError, framing.FramingError) as error:
             raise MasqgateError(
                 "updater_unreachable",
