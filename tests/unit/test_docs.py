@@ -28,6 +28,14 @@ def test_relative_links_exist(document: Path) -> None:
     assert missing == []
 
 
+def test_the_tests_that_prove_security_exist() -> None:
+    text = (ROOT / "docs" / "SECURITY.md").read_text()
+    named = re.findall(r"`(tests/\S+?\.py)(?:::(\w+))?`", text)
+    assert len(named) > 20
+    for path, test in named:
+        assert f"def {test}" in (ROOT / path).read_text(), f"{path} has no {test}"
+
+
 def test_make_help_lists_the_two_commands() -> None:
     done = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
