@@ -15,14 +15,12 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from queue import Empty, SimpleQueue
 
 import msgspec
 import pexpect
 
 from .contract import dialer as wire
-from .contract.codec import from_json
 from .contract.paths import Paths
 from .contract.status import CallRecord, Entry, LinkState, LinkStatus
 from .link import events as ev
@@ -31,6 +29,7 @@ from .link.machines import loaded, machine_for
 from .link.options import quote
 from .link.timings import Timings
 from .system import atomic
+from .system.dialer_files import DialerFiles
 from .system.notify import notify, watchdog_s
 from .system.pppd import PPPD, Pppd, clear_stale, read_counters
 from .system.providers import Providers
@@ -61,6 +60,7 @@ class Dialer:
     ) -> None:
         self._paths = paths
         self._name = name
+        self._files = DialerFiles(paths, name)
         self._timings = timings or Timings()
         self._program = program
         self._rule = rule
@@ -76,16 +76,16 @@ class Dialer:
         self._since = (LinkState.OFF, time.time())
         self._last: LinkStatus | None = None
         self._machine = machine_for(
-            self._read_config(),
+            self._files.config(),
             self._timings,
             chance,
-            self._read_pin_mark(),
+            self._files.pin_mark(),
             find or Providers().find,
         )
 
     def run(self) -> None:
         """Work until told to end."""
-        if stale := clear_stale(self._options, self._timings.terminate):
+        if stale := clear_stale(self._files.options, self._timings.terminate):
             log.warning("Ended %d pppd of an earlier dialer.", stale)
         self._server = ReportServer(self._paths.dialer_socket(self._name), self._told)
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -124,8 +124,7 @@ class Dialer:
     def _feed(self, event: ev.Event) -> None:
         if isinstance(event, ev.PppdEnded):
             self._pppd = None
-            self._options.unlink(missing_ok=True)
-            self._secrets.unlink(missing_ok=True)
+            self._files.forget_pppd()
         for command in self._machine.handle(event, time.monotonic()):
             self._do(command)
         self._report()
@@ -134,7 +133,7 @@ class Dialer:
         """A client's command; called in the server's thread."""
         if command.verb == "reload":
             try:
-                self._queue.put((0, loaded(self._machine, self._read_config())))
+                self._queue.put((0, loaded(self._machine, self._files.config())))
             except (OSError, msgspec.MsgspecError) as error:
                 self._queue.put((0, ev.ConfigRefused(str(error))))
             return
@@ -148,6 +147,8 @@ class Dialer:
                 self._feed(ev.PppdStirred())
             if counted := read_counters(self._machine.config.interface):
                 self._feed(ev.Counted(*counted))
+        if answer := self._files.power_answer():
+            self._feed(answer)
         self._report(force=self._machine.state in (LinkState.UP, LinkState.WAITING))
 
     # Commands
@@ -169,8 +170,10 @@ class Dialer:
             case ev.TerminatePppd() | ev.KillPppd() if self._pppd is not None:
                 kill = isinstance(command, ev.KillPppd)
                 (self._pppd.kill if kill else self._pppd.terminate)()
+            case ev.SwitchPower():
+                self._files.ask_for_power()
             case ev.RememberPin(mark):
-                self._write_pin_mark(mark)
+                self._files.keep_pin_mark(mark)
             case _:
                 self._do_on_port(command)
 
@@ -221,12 +224,12 @@ class Dialer:
             return
         try:
             if secrets:
-                atomic.write(self._secrets, secrets.encode())
-                path = quote(str(self._secrets))
+                atomic.write(self._files.secrets, secrets.encode())
+                path = quote(str(self._files.secrets))
                 options += f"pap-secrets {path}\nchap-secrets {path}\n"
-            atomic.write(self._options, options.encode())
+            atomic.write(self._files.options, options.encode())
             self._pppd = Pppd(
-                self._program, port.device, speed, self._options,
+                self._program, port.device, speed, self._files.options,
                 lambda event: self._queue.put((0, event)),
             )  # fmt: skip
         except (OSError, pexpect.ExceptionPexpect) as error:
@@ -258,37 +261,6 @@ class Dialer:
             notify(f"STATUS={status.reason.text}")
         entries, self._entries, self._last = tuple(self._entries), [], status
         self._server.publish(status, entries)
-
-    # Files
-
-    @property
-    def _options(self) -> Path:
-        return self._paths.ppp_options(self._name)
-
-    @property
-    def _secrets(self) -> Path:
-        return self._paths.ppp_secrets(self._name)
-
-    @property
-    def _pin_file(self) -> Path:
-        return self._paths.pin_mark(self._name)
-
-    def _read_config(self) -> wire.AnyConfig:
-        data = self._paths.dialer_config(self._name).read_bytes()
-        # For mypy a union is no type of its own.
-        return from_json(data, wire.AnyConfig)  # type: ignore[arg-type]
-
-    def _read_pin_mark(self) -> str:
-        try:
-            return self._pin_file.read_text("ascii", "replace").strip()
-        except OSError:
-            return ""
-
-    def _write_pin_mark(self, mark: str) -> None:
-        try:
-            atomic.write(self._pin_file, mark.encode())
-        except OSError as error:
-            log.error("The PIN's mark cannot be kept: %s", error.strerror)
 
 
 def _called(command: wire.Command) -> ev.Event:

@@ -66,6 +66,7 @@ class World:
         self.written: list[str] = []
         self.marks: list[ev.RememberPin] = []
         self.exited = False
+        self.power_asked: list[float] = []
         self.port_open = False
         self.online = False
         self.pppd: int | None = None
@@ -178,6 +179,11 @@ class World:
                 self.notes.append(command)
             case ev.RememberPin():
                 self.marks.append(command)
+            case ev.SwitchPower():
+                assert not self.port_open
+                self.power_asked.append(self.now)
+                if (answer := self.power) is not None:
+                    self._at(6.0, lambda: self._feed(answer))
             case ev.Exit():
                 self.exited = True
 
@@ -233,6 +239,7 @@ class World:
             case _:
                 self.say(f"\r\n{self.texts.get(line, '')}\r\nOK\r\n".encode())
 
+    power: ev.PowerSwitched | None = None  # what becomes of the USB port's power; None: nothing
     voice: Callable[[str], str] | None = None  # another modem's answers, but to ATD
     texts: dict[str, str] = field(default_factory=lambda: {"AT+GMM": "Sim modem"})
 

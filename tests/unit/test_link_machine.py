@@ -447,7 +447,7 @@ EVENTS: st.SearchStrategy[ev.Event] = st.one_of(
         ev.Began(), ev.PortOpened(), ev.PortFailed("missing"), ev.PortFailed("busy"),
         ev.PortFailed("broken", "EIO"), ev.PortLost(), ev.PortLent(True), ev.PortLent(None),
         ev.PppdBegan(42), ev.PppdFailed("ENOENT"), ev.PppdStopped(), ev.PppdStirred(),
-        ev.Counted(1, 2),
+        ev.Counted(1, 2), ev.PowerSwitched(True, "cut"), ev.PowerSwitched(False, "unable"),
         ev.ConnectCalled(), ev.DisconnectCalled(), ev.ConfigLoaded(config()),
         ev.DialCalled(), ev.RestCalled(IDLE), ev.ConfigLoaded(config(mode="demand")),
         ev.ConfigLoaded(config(mode="off")), ev.ConfigLoaded(config(mode="manual")),

@@ -104,6 +104,18 @@ class Paths:
         """Where the dialer of one modem listens."""
         return self.run / "dialer" / f"{name}.sock"
 
+    def power_request(self, name: str) -> Path:
+        """There if a dialer asks for its modem's USB port to be switched off and on."""
+        return self.run / "dialer" / f"{name}.power"
+
+    def power_answer(self, name: str) -> Path:
+        """How that went: a reason."""
+        return self.run / "dialer" / f"{name}.powered"
+
+    def usb_cut(self, name: str) -> Path:
+        """Which ports are without power at this moment."""
+        return self.run / "dialer" / f"{name}.cut"
+
     def ppp_options(self, name: str) -> Path:
         """pppd's options of one modem; holds secrets, mode 0600."""
         return self.run / "ppp" / f"{name}.options"

@@ -104,6 +104,7 @@ class LinkStatus(msgspec.Struct, frozen=True, kw_only=True):
     apn: str = ""  # with apn = "auto": the access point that was chosen…
     apn_others: tuple[str, ...] = ()  # …and what else the SIM's network has
     resets: dict[str, int] = {}  # steps of the recovery ladder taken, by cause
+    power_cuts: dict[str, int] = {}  # how often its USB port was switched off, by cause
     health: LinkHealth = LinkHealth()  # the supervisor's; dialer and watcher do not tell it
     trigger: Trigger | None = None  # mode demand: why it dialed last
     rings: int = 0  # dial-in: how often the telephone has rung for the call that comes

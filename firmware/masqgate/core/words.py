@@ -226,6 +226,9 @@ def _call(link: LinkStatus) -> Iterator[str]:
     if link.apn:
         others = ", ".join(link.apn_others)
         yield from _row("Access", link.apn + (f"; others: {others}" if others else ""))
+    if link.power_cuts:
+        counts = ", ".join(f"{name} {count}" for name, count in sorted(link.power_cuts.items()))
+        yield from _row("USB power", f"switched off and on: {counts}")
     if link.kind == "modem":
         counts = f"{link.calls} came up, {link.attempts} attempts since"
         resets = ", ".join(f"{name} {count}" for name, count in sorted(link.resets.items()))

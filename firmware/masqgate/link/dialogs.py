@@ -22,8 +22,10 @@ from .text import harmless
 from .timings import Timings
 
 TRIES = 2
-LADDER = ("hang_up", "dtr", "restart")  # steps of the recovery ladder, by level
-TOP = len(LADDER) - 1  # the last step, which is repeated
+LADDER = ("hang_up", "dtr", "restart", "usb_power")  # steps of the recovery ladder, by level
+POWER = 3  # taken again after so many other steps as POWER_EVERY says
+POWER_EVERY = 8
+RESTART = 2  # taken meanwhile
 _DIAL_FAILURES = {
     Final.BUSY: "busy",
     Final.NO_DIALTONE: "no_dialtone",
@@ -99,6 +101,13 @@ def hang_up(timings: Timings) -> Dialog:
         return failure
     answer = yield Ask("ATH", timings.command, FINALS | {Final.NO_CARRIER})
     return None if answer.result is not None else (unanswered(answer), "")
+
+
+def step_at(level: int) -> str:
+    """Return the step of a level; there are more levels than steps."""
+    if level < POWER:
+        return LADDER[level]
+    return LADDER[POWER if (level - POWER) % POWER_EVERY == 0 else RESTART]
 
 
 def climb(step: str, mobile: bool, timings: Timings) -> Dialog:

@@ -21,6 +21,7 @@ class Timer(Enum):
     KILL = "kill"  # pppd must have ended, or is killed
     CHECK = "check"  # a modem that waits for calls is asked whether it is there
     RING = "ring"  # the telephone must ring again, or the caller has given up
+    POWER = "power"  # the USB port must have been switched
     REDIAL = "redial"  # the wait before the next dial is over
 
 
@@ -114,6 +115,14 @@ class PppdEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class PowerSwitched:
+    """The modem's USB port was without power for a while; not `done`: it could not be switched."""
+
+    done: bool
+    text: str  # where, or why not
+
+
+@dataclass(frozen=True, slots=True)
 class Counted:
     """Bytes over the PPP interface so far."""
 
@@ -171,9 +180,9 @@ class ShutdownCalled:
 
 Event = (
     Began | PortOpened | PortFailed | PortLost | PortLent | PortData | TimerExpired | PppdBegan
-    | PppdFailed | PppdLogged | PppdStirred | PppdStopped | PppdEnded | Counted | ConnectCalled
-    | DisconnectCalled | DialCalled | RestCalled | ConfigLoaded | LineLoaded | ConfigRefused
-    | ShutdownCalled
+    | PppdFailed | PowerSwitched | PppdLogged | PppdStirred | PppdStopped | PppdEnded | Counted
+    | ConnectCalled | DisconnectCalled | DialCalled | RestCalled | ConfigLoaded | LineLoaded
+    | ConfigRefused | ShutdownCalled
 )  # fmt: skip
 
 
@@ -270,11 +279,16 @@ class RememberPin:
 
 
 @dataclass(frozen=True, slots=True)
+class SwitchPower:
+    """Take the power of the modem's USB port for a while. Answered by PowerSwitched."""
+
+
+@dataclass(frozen=True, slots=True)
 class Exit:
     """All is let go of: the dialer may end."""
 
 
 Command = (
     OpenPort | ClosePort | DropDtr | WritePort | LendPort | StartPppd | TerminatePppd | KillPppd
-    | SetTimer | CancelTimer | Note | CallEnded | RememberPin | Exit
+    | SetTimer | CancelTimer | Note | CallEnded | RememberPin | SwitchPower | Exit
 )  # fmt: skip

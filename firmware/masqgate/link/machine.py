@@ -134,7 +134,7 @@ class LinkMachine(Skeleton):
         last_one = self._backoff.failures % RESET_EVERY == RESET_EVERY - 1
         by_line = reasons.FAILURES[code].cause is Cause.LINE
         if self.port.apn and last_one and by_line and self._needed and not self._wishes.now:
-            self._reset(code, dialogs.TOP)
+            self._reset(code, dialogs.RESTART)
         else:
             self._settle()
 

@@ -17,6 +17,7 @@ from .dialog import Dialog
 from .events import Timer
 from .facts import CallFacts, ModemFacts
 from .outbox import Outbox
+from .power import UNANSWERED, PowerCuts
 from .pppd_watch import PppdWatch
 from .table import Table, trigger
 from .talk import Talk
@@ -41,6 +42,7 @@ class ModemSide(ABC):
         self._timings = timings
         self._out = Outbox()
         self._pppd = PppdWatch(self._out, timings)
+        self._power = PowerCuts()
         self._talk: Talk | None = None
         self._ladder = 0  # steps of the recovery ladder since the modem answered
         self._ending = False
@@ -84,6 +86,7 @@ class ModemSide(ABC):
             counters=call.counters,
             modem=self.modem.name,
             resets=dict(self.resets),
+            power_cuts=dict(self._power.counts),
         )
 
     # What makes a machine
@@ -281,9 +284,27 @@ class ModemSide(ABC):
         self._ladder = level + 1
         self.resets[code] = self.resets.get(code, 0) + 1
         self._cancel_all()
-        step = dialogs.LADDER[min(level, dialogs.TOP)]
+        step = dialogs.step_at(level)
         self._enter(LinkState.RESETTING, reasons.state("resetting", reasons.LADDER_STEPS[step]))
-        if level <= dialogs.TOP:  # the last step is repeated without being told again
+        if level <= dialogs.POWER:  # what is repeated is not told again
             self._out.note("reset", self.reason.text, "warning")
+        if step == "usb_power":
+            self._switch_power(code)
+            return
         mobile = isinstance(self.port, Modem) and bool(self.port.apn)
         self._say(dialogs.climb(step, mobile, self._timings))
+
+    def _switch_power(self, code: str) -> None:
+        """Let go of the port, which will vanish, and have its power switched."""
+        self._let_go()
+        self._power.begin(code)
+        self._out.add(ev.SwitchPower())
+        self._out.set(Timer.POWER, self._timings.power)
+
+    def _power_switched(self, event: ev.PowerSwitched) -> None:
+        if note := self._power.end(event):
+            self._out.add(note)
+        self._settle()
+
+    def _power_unanswered(self, _: ev.Event) -> None:
+        self._power_switched(UNANSWERED)

@@ -178,6 +178,7 @@ LADDER_STEPS = {
     "hang_up": "hanging up",
     "dtr": "dropping DTR",
     "restart": "restarting it",
+    "usb_power": "switching its USB port off and on",
 }
 
 

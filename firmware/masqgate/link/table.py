@@ -24,6 +24,7 @@ from .events import (
     PortLent,
     PortLost,
     PortOpened,
+    PowerSwitched,
     PppdBegan,
     PppdEnded,
     PppdFailed,
@@ -144,6 +145,8 @@ def resetting(*settled: LinkState) -> Rows:
         PortLost: to("_port_lost", *settled),
         PortData: to("_hear", *settled),
         Timer.STEP: to("_step_over", *settled),
+        PowerSwitched: to("_power_switched", *settled),
+        Timer.POWER: to("_power_unanswered", *settled),
         ShutdownCalled: to("_shut_down", OFF),
     }
 
