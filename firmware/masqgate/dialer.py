@@ -81,6 +81,7 @@ class Dialer:
             chance,
             self._files.pin_mark(),
             find or Providers().find,
+            self._files.lockout(),
         )
 
     def run(self) -> None:
@@ -170,6 +171,8 @@ class Dialer:
             case ev.TerminatePppd() | ev.KillPppd() if self._pppd is not None:
                 kill = isinstance(command, ev.KillPppd)
                 (self._pppd.kill if kill else self._pppd.terminate)()
+            case ev.RememberLockout(lockout):
+                self._files.keep_lockout(lockout)
             case ev.SwitchPower():
                 self._files.ask_for_power()
             case ev.RememberPin(mark):

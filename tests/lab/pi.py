@@ -201,6 +201,8 @@ class Pi:
             "-chardev", f"socket,id=uart0,path={self.modem_path},server=on,wait=off",
             "-chardev", f"socket,id=uart1,path={self.console_path},server=on,wait=off",
             "-serial", "chardev:uart0", "-serial", "chardev:uart1",
+            # The hubs that QEMU puts in switch their ports' power one by one.
+            "-global", "usb-hub.port-power=on",
             "-qmp", f"unix:{self._monitor},server=on,wait=off",
         ]  # fmt: skip
         nics: list[list[str]] = []

@@ -39,9 +39,11 @@ def config(**fields: Any) -> AnswerConfig:
 class Line:
     """The machine, with a port and a modem that answers OK unless told otherwise."""
 
-    def __init__(self, **fields: Any) -> None:
-        self.machine = AnsweringMachine(config(**fields), Timings())
-        self.now = 1000.0
+    def __init__(self, lockout: Lockout | None = None, now: float = 1000.0, **fields: Any) -> None:
+        self.machine = AnsweringMachine(config(**fields), Timings(), lockout)
+        self.now = now
+        self.fields = fields
+        self.kept = lockout or Lockout()  # what would outlive the process
         self.modem = "OK"  # what it says to all commands; empty: nothing
         self.written: list[str] = []
         self.notes: list[ev.Note] = []
@@ -95,8 +97,14 @@ class Line:
                 self.notes.append(command)
             case ev.CallEnded(record):
                 self.calls.append(record)
+            case ev.RememberLockout(lockout):
+                self.kept = lockout
             case ev.Exit():
                 self.exited = True
+
+    def restarted(self) -> Line:
+        """What comes after this process, with what it has kept."""
+        return Line(lockout=self.kept, now=self.now, **self.fields)
 
     def say(self, *lines: str) -> None:
         self.feed(ev.PortData("".join(f"\r\n{line}\r\n" for line in lines).encode()))
@@ -235,6 +243,26 @@ def test_connect_ends_the_silence() -> None:
     assert line.machine.reason.code == "locked"
     line.feed(ev.ConnectCalled())
     line.come_up()
+
+
+def test_a_restart_of_the_dialer_forgets_no_refused_login() -> None:
+    line = Line(failures=2)
+    line.refuse()
+    line.until(IDLE)
+    line = line.restarted()
+    line.refuse()
+    assert line.machine.reason.code == "locked"
+    line.now += 100.0
+    line = line.restarted()
+    assert (line.state, line.machine.reason.code) == (WAITING, "locked")
+    assert line.pass_time() == pytest.approx(500.0, abs=1.0)
+    line.come_up()
+    assert line.kept == Lockout()
+
+
+def test_a_lockout_that_makes_no_sense_is_forgotten() -> None:
+    line = Line(lockout=Lockout((), 1e9))
+    line.until(IDLE)
 
 
 def test_refusals_long_ago_do_not_count() -> None:

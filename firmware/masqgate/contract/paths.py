@@ -104,6 +104,10 @@ class Paths:
         """Where the dialer of one modem listens."""
         return self.run / "dialer" / f"{name}.sock"
 
+    def line_lockout(self, name: str) -> Path:
+        """Refused logins of a line that answers, kept over a restart of its dialer."""
+        return self.run / "dialer" / f"{name}.lockout"
+
     def power_request(self, name: str) -> Path:
         """There if a dialer asks for its modem's USB port to be switched off and on."""
         return self.run / "dialer" / f"{name}.power"

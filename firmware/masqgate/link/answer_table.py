@@ -58,7 +58,7 @@ _IN_CALL: Rows = {
 _LATER: Rows = {LineLoaded: to("_reload_later")}
 
 ANSWERS: Table = complete({
-    OFF: {Began: to("_open", INIT), ShutdownCalled: to("_shut_down")},
+    OFF: {Began: to("_began", INIT, WAITING), ShutdownCalled: to("_shut_down")},
     WAITING: {
         Timer.REDIAL: to("_open", INIT),
         ConnectCalled: to("_connect", INIT),

@@ -35,11 +35,13 @@ class AnsweringMachine(Skeleton):
 
     table = ANSWERS
 
-    def __init__(self, config: AnswerConfig, timings: Timings) -> None:
+    def __init__(
+        self, config: AnswerConfig, timings: Timings, lockout: Lockout | None = None
+    ) -> None:
         super().__init__(timings)
         self.config = config
         self.visit = Visit()
-        self._lockout = Lockout()
+        self._lockout = lockout or Lockout()
         self._faults = 0  # of the modem, in a row
         self._fault = ("", "")  # the newest one, and its detail; empty: none
         self._told = ""  # the fault that people were told of
@@ -60,6 +62,12 @@ class AnsweringMachine(Skeleton):
         )
 
     # Between calls
+
+    def _began(self, _: ev.Event) -> None:
+        """A lock-out of the dialer before this one goes on, unless it makes no sense."""
+        if wait_s(self._lockout, self._out.now) > 60 * self.port.lockout_minutes:
+            self._lockout = Lockout()
+        self._go_on()
 
     def _choose_way(self) -> None:
         if silent := wait_s(self._lockout, self._out.now):
@@ -189,7 +197,7 @@ class AnsweringMachine(Skeleton):
         if caller is None or self.call.peer != server_options.address_of(self.port, caller):
             self._end_call("address_refused")
             return
-        self._lockout = Lockout()
+        self._remember_lockout(Lockout())
         detail = f"{caller.name}{self.visit.number} as {self.call.peer}{self._at_rate()}"
         self._came_up("caller_up", answer_words.state("up", detail))
 
@@ -205,10 +213,15 @@ class AnsweringMachine(Skeleton):
         """Count it; the last that is allowed silences the line."""
         line = self.port
         limit = Limit(line.failures, 60 * line.failures_within_minutes, 60 * line.lockout_minutes)
-        self._lockout = after_failure(self._lockout, limit, self._out.now)
+        self._remember_lockout(after_failure(self._lockout, limit, self._out.now))
         if silent := wait_s(self._lockout, self._out.now):
             text = answer_words.state("locked", span(silent)).text
             self._out.note("locked", text, "warning")
+
+    def _remember_lockout(self, lockout: Lockout) -> None:
+        if lockout != self._lockout:
+            self._lockout = lockout
+            self._out.add(ev.RememberLockout(lockout))
 
     def _end_call(self, code: str, detail: str = "") -> None:
         self.visit.end, self.visit.detail = code, detail
@@ -225,7 +238,7 @@ class AnsweringMachine(Skeleton):
 
     def _connect(self, _: ev.Event) -> None:
         """Listen again, now."""
-        self._lockout = Lockout()
+        self._remember_lockout(Lockout())
         self._open()
 
     def _leave(self, _: ev.Event | None = None) -> None:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from ..contract.dialer import AnswerConfig, DialerConfig
 from ..contract.status import CallRecord, Reason
+from .lockout import Lockout
 
 
 class Timer(Enum):
@@ -279,6 +280,13 @@ class RememberPin:
 
 
 @dataclass(frozen=True, slots=True)
+class RememberLockout:
+    """Keep what is known of refused logins, so that a restart of the dialer does not forget it."""
+
+    lockout: Lockout
+
+
+@dataclass(frozen=True, slots=True)
 class SwitchPower:
     """Take the power of the modem's USB port for a while. Answered by PowerSwitched."""
 
@@ -290,5 +298,6 @@ class Exit:
 
 Command = (
     OpenPort | ClosePort | DropDtr | WritePort | LendPort | StartPppd | TerminatePppd | KillPppd
-    | SetTimer | CancelTimer | Note | CallEnded | RememberPin | SwitchPower | Exit
+    | SetTimer | CancelTimer | Note | CallEnded | RememberPin | RememberLockout | SwitchPower
+    | Exit
 )  # fmt: skip

@@ -8,6 +8,7 @@ from ..contract.dialer import AnswerConfig, AnyConfig
 from .access import Find, known_none
 from .answering import AnsweringMachine
 from .events import ConfigLoaded, Event, LineLoaded, ShutdownCalled
+from .lockout import Lockout
 from .machine import LinkMachine
 from .timings import Timings
 
@@ -20,10 +21,11 @@ def machine_for(
     chance: Callable[[], float],
     pin_mark: str,
     find: Find = known_none,
+    lockout: Lockout | None = None,
 ) -> Machine:
     """Return a machine that has not begun yet."""
     if isinstance(config, AnswerConfig):
-        return AnsweringMachine(config, timings)
+        return AnsweringMachine(config, timings, lockout)
     return LinkMachine(config, timings, chance, pin_mark, find)
 
 

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import msgspec
 
-from ..contract.codec import from_json
+from ..contract.codec import from_json, to_json
 from ..contract.dialer import AnyConfig
 from ..contract.paths import Paths
 from ..contract.status import Reason
 from ..link.events import PowerSwitched
+from ..link.lockout import Lockout
 from . import atomic
 
 POWER_CUT = "usb_power"  # the code of an answer: the port was without power
@@ -26,6 +27,7 @@ class DialerFiles:
         self.secrets = paths.ppp_secrets(name)
         self._config = paths.dialer_config(name)
         self._pin = paths.pin_mark(name)
+        self._lockout = paths.line_lockout(name)
         self._power_request = paths.power_request(name)
         self._power_answer = paths.power_answer(name)
 
@@ -49,6 +51,20 @@ class DialerFiles:
     def keep_pin_mark(self, mark: str) -> None:
         """Keep it, as well as that goes."""
         _write(self._pin, mark.encode(), "The PIN's mark cannot be kept")
+
+    def lockout(self) -> Lockout:
+        """Return what an earlier dialer knew of refused logins since the router's start."""
+        try:
+            return from_json(self._lockout.read_bytes(), Lockout)
+        except FileNotFoundError:
+            return Lockout()
+        except (OSError, msgspec.MsgspecError) as error:
+            log.warning("What was known of refused logins cannot be read: %s", error)
+            return Lockout()
+
+    def keep_lockout(self, lockout: Lockout) -> None:
+        """Keep it, as well as that goes; its times are of the clock that runs since the start."""
+        _write(self._lockout, to_json(lockout), "Refused logins cannot be kept")
 
     def ask_for_power(self) -> None:
         """Have `masqgate.usbpower` switch the USB port; systemd sees the file."""
