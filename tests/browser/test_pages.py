@@ -166,3 +166,32 @@ def test_every_control_has_a_name_and_every_page_a_heading(visit: Visit) -> None
         )
         assert nameless == [], path
     visit.foreign = [url for url in visit.foreign if "192.168.77.1" not in url]
+
+
+def test_a_line_that_answers_is_made_and_removed_by_the_form(
+    visit: Visit, router: FakeRouter
+) -> None:
+    visit.expected = ("422",)
+    visit.log_in()
+    page = visit.open("/configuration?new=dialin")
+    page.fill("[id='link.name']", "phone")
+    page.fill("[id='link.port']", "/dev/ttyUSB3")
+    page.fill("[id='link.address']", "10.0.0.1")
+    page.fill("[id='caller.0.name']", "anybox")
+    page.fill("[id='caller.0.password']", "short")
+    page.get_by_role("button", name="Apply").click()
+    expect(page.locator("[id='link.address-hint']")).to_contain_text("is not a host's in")
+    expect(page.locator("[id='caller.0.password-hint']")).to_contain_text("8 to 128")
+    page.fill("[id='link.address']", "192.168.77.60")
+    page.fill("[id='caller.0.password']", "any port in a storm")
+    page.get_by_role("button", name="Apply").click()
+    expect(page.get_by_text("The configuration is in force.")).to_be_visible()
+    line = next(line for line in router.config.dialin if line.name == "phone")
+    assert (line.address, line.port) == ("192.168.77.60", "/dev/ttyUSB3")
+    assert [caller.name for caller in line.caller] == ["anybox"]
+    assert "any port in a storm" not in page.content()
+    page.get_by_text("Remove phone").click()
+    page.get_by_label("Remove it when I apply").check()
+    page.get_by_role("button", name="Apply").click()
+    expect(page.get_by_text("The configuration is in force.")).to_be_visible()
+    assert "phone" not in [line.name for line in router.config.dialin]

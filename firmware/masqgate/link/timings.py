@@ -33,7 +33,7 @@ class Timings:
     auth_pause: float = 300.0  # after three refused logins
     auth_long_pause: float = 1800.0  # after six, and for ever
     blocked: float = 1800.0  # the SIM needs a person; look again for another SIM
-    power: float = 60.0  # until the USB port was switched off and on
+    power: float = 150.0  # until the USB port was switched off and on
     # Where the telephone is answered
     check: float = 60.0  # between two questions to a modem that waits for calls
     ring: float = 12.0  # rings come every 3 to 6 seconds; without one the caller gave up
