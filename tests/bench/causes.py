@@ -31,16 +31,13 @@ class Bench:
     def anew(self) -> None:
         """The call up, and no failure counted: as after a long good call."""
         self.lab.clear()
-        self.lab.console.run("masqgate disconnect; masqgate connect", PATIENCE_S)
-        self.lab.wait_status(lambda s: s["active"] == "modem1", PATIENCE_S, "the call is up")
+        self.watch.hand.do("anew")
         self.watch.seen(lambda: self.lab.isp.up, "IP at the provider")
 
     def hang_up(self) -> None:
         """No call, by hand."""
-        self.lab.console.run("masqgate disconnect", PATIENCE_S)
-        self.watch.seen(lambda: not self.lab.modem.online, "the modem has hung up")
-        what = "the link rests"
-        self.lab.wait_status(lambda s: s["uplinks"][0]["state"] == "idle", PATIENCE_S, what)
+        self.watch.hand.do("disconnect")
+        self.watch.hand.do("until idle")
 
 
 @dataclass(frozen=True)
@@ -91,7 +88,7 @@ def _refused(result: Result) -> Break:
         bench.hang_up()
         bench.lab.modem.fault(dial_result=result)
         before = bench.watch.dials()
-        bench.lab.console.run("masqgate connect", PATIENCE_S)
+        bench.watch.hand.do("connect")
         began = bench.watch.dialed(before)
         bench.lab.modem.clear()
         return began
@@ -104,7 +101,7 @@ def _silent(bench: Bench) -> float:
     bench.hang_up()
     bench.lab.modem.fault(silent=True)
     before = len(bench.lab.modem.commands)
-    bench.lab.console.run("masqgate connect", PATIENCE_S)
+    bench.watch.hand.do("connect")
     return bench.watch.seen(lambda: len(bench.lab.modem.commands) > before, "a command")
 
 
@@ -113,7 +110,7 @@ def _only_reset(bench: Bench) -> float:
     bench.hang_up()
     bench.lab.modem.fault(until_reset=True)
     before = len(bench.lab.modem.commands)
-    bench.lab.console.run("masqgate connect", PATIENCE_S)
+    bench.watch.hand.do("connect")
     return bench.watch.seen(lambda: len(bench.lab.modem.commands) > before, "a command")
 
 
@@ -122,19 +119,18 @@ def _password(bench: Bench) -> float:
     bench.hang_up()
     bench.lab.isp.set_password("another")
     before = bench.watch.dials()
-    bench.lab.console.run("masqgate connect", PATIENCE_S)
+    bench.watch.hand.do("connect")
     return bench.watch.dialed(before)
 
 
 def _killed(bench: Bench) -> float:
-    pid = bench.lab.status()["uplinks"][0]["pppd_pid"]
-    return bench.watch.on_router(f"kill -9 {int(pid)}")
+    return bench.watch.on_router(f"kill {int(bench.watch.hand.do('pid'))}")
 
 
 def _pulled(bench: Bench) -> float:
     device = bench.lab.console.run(f"readlink -f {TTY}", PATIENCE_S).output.split()[-1]
     bench.adapter = device
-    return bench.watch.on_router(f"echo 0 > {device}/authorized")
+    return bench.watch.on_router(f"write 0 {device}/authorized")
 
 
 def _plugged(bench: Bench) -> None:
@@ -156,10 +152,9 @@ CAUSES = (
 )
 
 
-def measure(watch: Stopwatch, cause: Cause, count: int) -> Times:
+def measure(bench: Bench, cause: Cause, count: int) -> Times:
     """Make one fault several times."""
-    lab = watch.lab
-    bench, times = Bench(lab, watch), Times()
+    lab, watch, times = bench.lab, bench.watch, Times()
     for _ in range(count):
         bench.anew()
         began = cause.begin(bench)
@@ -184,13 +179,14 @@ def measure(watch: Stopwatch, cause: Cause, count: int) -> Times:
 def rows(watch: Stopwatch, count: int) -> list[str]:
     """All causes; rows of a table. Those of another port come last."""
     lab, found = watch.lab, []
+    bench = Bench(lab, watch)
     before = lab.cli("config", "show", timeout_s=PATIENCE_S).output
     port = ""
     for cause in sorted(CAUSES, key=lambda one: one.port):
         if cause.port != port:
             port = cause.port
             apply(lab, before.replace("/dev/ttyAMA0", port))
-        found.append(measure(watch, cause, count).row(cause.name))
+        found.append(measure(bench, cause, count).row(cause.name))
     apply(lab, before)
     return found
 

@@ -76,7 +76,7 @@ def measure(watch: Stopwatch, count: int) -> list[str]:
     found = lab.console.run(f"readlink -f {PORT}", PATIENCE_S).output.split()[-1]
 
     def pull(out: bool) -> float:
-        return watch.on_router(f"echo {int(not out)} > {found}/authorized")
+        return watch.on_router(f"write {int(not out)} {found}/authorized")
 
     def silence(out: bool) -> float:
         began = time.time()

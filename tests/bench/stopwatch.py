@@ -18,8 +18,10 @@ from typing import Any
 from tests.lab.lab import Lab
 from tests.lab.processes import LabError
 
-EVENTS = "/data/log/events.jsonl"
+from .hand import Hand
+
 PATIENCE_S = 900.0
+EVENTS = "/data/log/events.jsonl"
 LOOK_S = 0.05
 READ_S = 3.0  # between two looks at the router's history: each one costs it time
 NEWEST = 60
@@ -31,9 +33,11 @@ class Stopwatch:
     def __init__(self, lab: Lab) -> None:
         """Set the router's clock; `error_s` is how well the two are known to agree."""
         self.lab = lab
-        lab.console.run(f"date -s @{time.time():.3f}", PATIENCE_S)
+        lab.console.run(f"date -s @{time.time():.0f}", PATIENCE_S)
+        self.hand = Hand(lab)
+        self.hand.do("now")
         began = time.time()
-        told = float(lab.console.run("date +%s.%N", PATIENCE_S).output.split()[-1])
+        told = float(self.hand.do("now"))
         ended = time.time()
         self._ahead_s = told - (began + ended) / 2
         self.error_s = (ended - began) / 2
@@ -63,12 +67,9 @@ class Stopwatch:
                     self._ups.append(now)
                 known, was_up = count, is_up
 
-    def on_router(self, command: str) -> float:
-        """Run a command on the router; the moment just before it, on the host's clock."""
-        done = self.lab.console.run(f"date +%s.%N; {command}", PATIENCE_S)
-        if done.code != 0:
-            raise LabError(f"on the router, {command!r} said: {done.output}")
-        return float(done.output.split()[0]) - self._ahead_s
+    def on_router(self, words: str) -> float:
+        """Have a fault made on the router (see `Hand.do`); the moment just before it."""
+        return float(self.hand.do(words)) - self._ahead_s
 
     def events(self, after: float) -> list[dict[str, Any]]:
         """The router's history from a moment on; `at` is on the host's clock."""

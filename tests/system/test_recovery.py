@@ -111,6 +111,19 @@ def test_call_outlives_the_supervisor_and_the_page(lab: Lab) -> None:
     assert output == "200000", errors
 
 
+def test_a_reload_right_after_its_start_does_not_end_dnsmasq(lab: Lab) -> None:
+    """A signal before its handler is there would: it counts as started once that is there."""
+    unit = "masqgate-dnsmasq"
+    shown = f"systemctl show -p MainPID -p NRestarts {unit}"
+    for _ in range(3):
+        ask = f"systemctl restart {unit} && {shown} && systemctl reload {unit} && sleep 1; {shown}"
+        done = lab.console.run(ask, LONG_S)
+        before, after = done.output.splitlines()[:2], done.output.splitlines()[2:4]
+        assert done.code == 0, done.output
+        assert before == after
+        assert "MainPID=0" not in before
+
+
 def test_disconnect_and_connect(lab: Lab) -> None:
     assert lab.cli("disconnect").code == 0
     lab.wait_status(lambda s: link(s)["state"] in ("idle", "off"), LONG_S, "the call is over")
