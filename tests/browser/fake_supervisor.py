@@ -73,7 +73,7 @@ class FakeSupervisor:
     """A supervisor for the page's process: `start` and `stop` it as often as wanted."""
 
     def __init__(self, path: Path, router: FakeRouter) -> None:
-        self._path = path
+        self.path = path
         self._router = router
         self._server: _Server | None = None
 
@@ -90,8 +90,8 @@ class FakeSupervisor:
 
     def start(self) -> None:
         """Listen on the socket."""
-        self._path.unlink(missing_ok=True)
-        self._server = _Server(self._path, self._router)
+        self.path.unlink(missing_ok=True)
+        self._server = _Server(self.path, self._router)
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
     def stop(self) -> None:
@@ -99,5 +99,5 @@ class FakeSupervisor:
         if self._server:
             self._server.shutdown()
             self._server.server_close()
-            self._path.unlink(missing_ok=True)
+            self.path.unlink(missing_ok=True)
             self._server = None

@@ -96,6 +96,7 @@ def test_units_are_sandboxed(lab: Lab) -> None:
     """`systemd-analyze security`: page <= 2.0, supervisor and dialer <= 4.5."""
     for unit, most in (
         ("masqgate-web.service", 2.0),
+        ("masqgate-web-tls.service", 2.0),
         ("masqgate.service", 4.5),
         ("masqgate-dialer@modem1.service", 4.5),
     ):

@@ -7,7 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.lab import places
+from tests.lab import places, web
 from tests.lab.boxes import Box
 from tests.lab.lab import Lab
 
@@ -104,3 +104,17 @@ def test_names_resolve_by_the_router(lab: Lab) -> None:
         ["python3", "-c", "import socket;print(socket.gethostbyname('web.example'))"], timeout_s=60
     )
     assert done.stdout.strip() == places.WEB, done.stderr
+
+
+def test_the_page_by_https(lab: Lab) -> None:
+    """Its server starts at the first visit, with the certificate that the shell tells of."""
+    box = lab.boxes["A"]
+    assert web.fetch(box, f"https://{box.router}/", "--insecure", timeout_s=300).status == 200
+    presented = box.run(
+        ["sh", "-c", f"openssl s_client -connect {box.router}:443 < /dev/null 2> /dev/null"
+         " | openssl x509 -noout -fingerprint -sha256"],
+        timeout_s=120,
+    )  # fmt: skip
+    told = lab.cli("certificate").output.split()
+    assert told[:1] == ["SHA-256"]
+    assert presented.stdout.strip().endswith(f"={told[1]}")

@@ -43,6 +43,7 @@ LAYERS: dict[str, tuple[set[str], set[str], set[str]]] = {
     ),
     "trial": ({"contract", "core", "system"}, set(), {"time"}),
     "provision": ({"contract", "system"}, set(), set()),
+    "certificate": ({"contract", "system"}, set(), set()),
     "uart": ({"contract", "system"}, set(), set()),
     "usbpower": ({"contract", "system"}, {"msgspec"}, set()),
     "cli": ({"contract", "core", "system"}, {"msgspec"}, {"os", "time"}),

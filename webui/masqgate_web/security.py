@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 REFUSED_HOST = "masqgate.refused_host"
 COOKIE = "masqgate"
+# A browser keeps a secure cookie from being replaced by an insecure one: they need two names.
+SECURE_COOKIE = "__Host-masqgate"
 POLICY = (
     "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'"
@@ -214,7 +216,7 @@ def _check_length() -> None:
 
 
 def _load_session() -> None:
-    cookie = request.cookies.get(COOKIE, "")
+    cookie = request.cookies.get(_cookie(), "")
     g.given = cookie if well_formed(cookie) else ""
     g.token = g.given or new_token()
     g.session = site().sessions.find(g.given, touch=not _by_itself()) if g.given else None
@@ -270,8 +272,14 @@ def _seal(response: Response) -> Response:
     if request.endpoint != "static" or response.status_code >= 400:
         response.headers["Cache-Control"] = "no-store"
         if g.get("token") and g.token != g.given:
-            response.set_cookie(COOKIE, g.token, httponly=True, samesite="Strict")
+            response.set_cookie(
+                _cookie(), g.token, httponly=True, samesite="Strict", secure=request.is_secure
+            )
     return response
+
+
+def _cookie() -> str:
+    return SECURE_COOKIE if request.is_secure else COOKIE
 
 
 def _for_templates() -> dict[str, object]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import socket
 import struct
 import threading
@@ -28,6 +29,7 @@ workers = 1
 worker_class = "masqgate_web.server.Worker"
 threads = 8
 worker_tmp_dir = "/dev/shm"  # noqa: S108 - the heartbeat's file; it must not wear the card
+certfile = keyfile = os.environ.get("MASQGATE_CERTIFICATE")  # HTTPS is a process of its own
 keepalive = 5
 timeout = 60
 graceful_timeout = 5

@@ -37,6 +37,8 @@ def parser() -> argparse.ArgumentParser:
     uplinks.add_argument("--json", action="store_true", help="as JSON, for programs")
     hardware = _verb(commands, "hardware", verbs.hardware, "tell how board and card are")
     hardware.add_argument("--json", action="store_true", help="as JSON, for programs")
+    text = "tell the fingerprint of the page's certificate (https)"
+    _verb(commands, "certificate", verbs.certificate, text)
     for name, verb, text in (
         ("connect", verbs.connect, "bring an uplink up, now"),
         ("disconnect", verbs.disconnect, "hang up, and stay down until 'connect'"),

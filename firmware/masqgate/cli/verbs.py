@@ -15,8 +15,11 @@ from masqgate.contract.client import Client
 from masqgate.contract.codec import to_json
 from masqgate.contract.document import parse
 from masqgate.contract.errors import MasqgateError
+from masqgate.contract.paths import Paths
 from masqgate.contract.status import Entry
 from masqgate.core import ladder, words
+from masqgate.system.certificate import fingerprint
+from masqgate.system.run import ToolError
 
 from .asking import confirm, document, secret, write_secret
 from .codes import GOOD, TEST_FAILED, UNREACHABLE, code_of
@@ -51,6 +54,19 @@ def hardware(client: Client, wanted: argparse.Namespace) -> int:
         print(to_json(status.hardware).decode())
     else:
         _print(words.hardware_lines(status.hardware, status.warnings))
+    return GOOD
+
+
+def certificate(_: Client, wanted: argparse.Namespace) -> int:
+    """Tell by what to know the page's certificate."""
+    file = Paths.from_environment().certificate
+    if not file.exists():
+        text = "No certificate has been made since the router started."
+        raise MasqgateError("no_certificate", text, "The first visit by https makes one.")
+    try:
+        print(f"SHA-256 {fingerprint(file)}")
+    except ToolError as error:
+        raise MasqgateError("no_certificate", f"The certificate can't be read: {error}.") from None
     return GOOD
 
 

@@ -53,6 +53,16 @@ class Paths:
         return self.data / "config" / "password"
 
     @property
+    def kept_certificate(self) -> Path:
+        """Key and certificate of the page's HTTPS (PEM, both in one)."""
+        return self.data / "config" / "page.pem"
+
+    @property
+    def certificate(self) -> Path:
+        """The copy that is in use."""
+        return self.run / "page.pem"
+
+    @property
     def reset_mark(self) -> Path:
         """There while a factory reset is under way: a start that finds it goes on with that."""
         return self.data / "config" / "reset"

@@ -45,7 +45,7 @@ UNROUTABLE = (
 # room in the kernel's table for the others.
 FLOWS_PER_HOST = 4096
 
-_SERVICES = "{ tcp . 53, udp . 53, tcp . 80 }"  # DNS and the admin page
+_SERVICES = "{ tcp . 53, udp . 53, tcp . 80, tcp . 443 }"  # DNS, the admin page
 _LOG = "limit rate 6/minute burst 5 packets log prefix"
 
 

@@ -37,13 +37,13 @@ def input_rules(config: Config, facts: Facts) -> Iterator[str]:
     """
     router = config.lan.interface.ip
     yield 'icmp type echo-request accept comment "ping"'
-    names = "{ tcp . 53, udp . 53 }"
+    names, pages = "{ tcp . 53, udp . 53 }", "{ 80, 443 }"
     yield f'ip daddr {router} meta l4proto . th dport {names} accept comment "DNS"'
     for line in config.lines:
         if line.admin and facts.password_set:
             name = interface_of_line(line)
             yield (
-                f'iifname "{name}" ip daddr {router} tcp dport 80 accept'
+                f'iifname "{name}" ip daddr {router} tcp dport {pages} accept'
                 ' comment "the admin page, where the line\'s callers may see it"'
             )
     yield 'fib daddr type != local counter drop comment "broadcasts of other services"'

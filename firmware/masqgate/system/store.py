@@ -172,9 +172,10 @@ class Store:
             return ()
 
     def forget_previous(self) -> None:
-        """Erase earlier configurations and what is kept of PINs; MasqgateError on failure."""
+        """Erase earlier configurations, PIN marks and the page's key; MasqgateError on failure."""
         try:
             atomic.remove(self._paths.previous_config)
+            atomic.remove(self._paths.kept_certificate)
             for mark in self._paths.pin_marks.glob("*.pin"):
                 atomic.remove(mark)
             for slot in SLOTS:

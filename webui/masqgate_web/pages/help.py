@@ -79,7 +79,9 @@ def _places(address: str) -> dict[str, str]:
     match = re.search(r":[0-9]{1,5}$", request.host)
     port = match.group() if match else ""
     names = {"address": address, "name": site().names.hostname, "full": site().names.full}
-    return {key: f"http://{name}{port}" for key, name in names.items() if is_plain(name)}
+    return {
+        key: f"{request.scheme}://{name}{port}" for key, name in names.items() if is_plain(name)
+    }
 
 
 def is_plain(name: str) -> bool:
