@@ -7,15 +7,20 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from masqgate.core import bootstate
+
 from tests.lab.pi import Image, card_size, copy_sparse
 
 PATIENCE_S = 900.0
 
 
-def test_the_boot_script_starts_it_right_before_the_kernel(image: Image, tmp_path: Path) -> None:
+def test_the_boot_script_starts_it_before_a_kernel_on_trial(image: Image, tmp_path: Path) -> None:
     """With the device tree of a real board, which does not say that this one is emulated."""
     card, tree = tmp_path / "card.img", tmp_path / "board.dtb"
     copy_sparse(image.disk, card)
+    with card.open("r+b") as disk:  # slot A on trial, beside a slot B that has proved itself
+        disk.seek(bootstate.COPY_SECTORS[0] * bootstate.SECTOR)
+        disk.write(bootstate.encode(bootstate.BootState(seq=9, good=(False, True))))
     os.truncate(card, card_size(card.stat().st_size))
     shutil.copy(image.device_tree, tree)
     subprocess.run(["fdtput", "-d", tree, "/chosen", "masqgate,watchdog"], check=True)
