@@ -19,12 +19,13 @@ import resource, socket, sys, time
 resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
 target = sys.argv[1]
 kept = []
-for port in (*range(1, 1025), 1723, 3128, 5353, 8000, 8080, 8443, 9000, 49152):
-    s = socket.socket(); s.setblocking(False)
-    s.connect_ex((target, port)); kept.append(s)
 for port in (53, 67, 68, 69, 123, 161, 500, 1900, 4500, 5353, 33434):
     u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     u.sendto(b'\\0' * 32, (target, port)); kept.append(u)
+for port in (*range(1, 1025), 1723, 3128, 5353, 8000, 8080, 8443, 9000, 49152):
+    s = socket.socket(); s.setblocking(False)
+    s.connect_ex((target, port)); kept.append(s)
+    time.sleep(0.01)  # the way there has short queues
 time.sleep(20)
 """
 

@@ -93,9 +93,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             for conn in late:
                 del self._reading[conn]
                 # To its thread the request now ends here; one that is read already is not
-                # disturbed, however long its answer takes.
+                # disturbed, however long its answer takes. Not SSLSocket's own way: that ends the
+                # encryption as well, and the answer would go out in the clear.
                 with contextlib.suppress(OSError):
-                    conn.sock.shutdown(socket.SHUT_RD)
+                    socket.socket.shutdown(conn.sock, socket.SHUT_RD)
 
 
 def pre_request(worker: Any, req: Any) -> None:
