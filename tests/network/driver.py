@@ -27,10 +27,13 @@ from masqgate.contract.paths import Paths
 from masqgate.contract.status import LinkStatus
 from masqgate.core.demand import Waiting
 from masqgate.core.packets import Packet
+from masqgate.core.prefixes import Known, follow
 from masqgate.desired.demand import GROUP
 from masqgate.desired.facts import Facts
+from masqgate.desired.six import lan_prefix, way
 from masqgate.system.applier import Applier
 from masqgate.system.copies import Copies, send
+from masqgate.system.delegations import Delegations
 from masqgate.system.ethernet import EthernetWatcher
 from masqgate.system.netlink import Monitor, watch
 
@@ -39,6 +42,7 @@ UNITS = ROOT / "rootfs-overlay/usr/lib/systemd/system"
 TOOLS = "/usr/sbin:/usr/bin:/sbin:/bin"
 SCRIPTS = "/usr/lib/masqgate/"
 HANDLER_S = 60.0
+DUID = "00:04:6d:61:73:71:67:61:74:65:00:00:00:00:00:00:00:01"
 
 
 def catches_hup(pid: int) -> bool:
@@ -92,6 +96,10 @@ class Processes:
     def active(self, unit: str) -> bool:
         return unit in self._running and self._running[unit].poll() is None
 
+    def script(self, name: str) -> str:
+        """Where a script of the router is."""
+        return str(self._scripts / name)
+
     def stop_all(self) -> None:
         for unit in list(self._running):
             self._end(unit)
@@ -129,12 +137,25 @@ class Processes:
         caps = ",".join(f"+{word}" for word in given)
         user = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--no-new-privs"]
         return [
+            *_folders(values),
             *user,
             f"--inh-caps=-all,{caps}",
             f"--ambient-caps=-all,{caps}",
             f"--bounding-set=-all,{caps}",
             *words,
         ]
+
+
+def _folders(values: dict[str, str]) -> list[str]:
+    """The beginning of a command that has the unit's own folders below /run and /var/lib."""
+    if "StateDirectory" not in values:
+        return []
+    made = f"/run/{values['RuntimeDirectory']} /var/lib/{values['StateDirectory']}"
+    script = (
+        f"for d in {made}; do mount -t tmpfs -o mode=755 tmpfs ${{d%/*}} && mkdir $d &&"
+        ' chown nobody $d; done; exec "$@"'
+    )
+    return ["unshare", "--mount", "sh", "-ec", script, "sh"]
 
 
 class Driver:
@@ -149,6 +170,8 @@ class Driver:
         self.watcher: EthernetWatcher | None = None
         self.told: list[LinkStatus] = []
         self.watching: Copies | None = None
+        self.delegations: Delegations | None = None
+        self.known = Known()
         self.waiting = Waiting()
         self.reasons: list[Packet] = []
 
@@ -210,6 +233,25 @@ class Driver:
         self.changed.clear()
         return happened
 
+    def apply_six(self, config: str, facts: dict[str, Any]) -> Any:
+        """Apply as the supervisor does: the prefix is the DHCPv6 client's, or gone."""
+        self.delegations = self.delegations or Delegations(
+            lambda: None, self.paths, self.services, self.services.script("dhcp-prefix")
+        )
+        document, known = parse(config), msgspec.convert(facts, Facts)
+        interface = way(document, known)
+        found = self.delegations.read(interface) if interface else None
+        self.known = follow(self.known, lan_prefix(found), time.monotonic())
+        stale = [one.prefix for one in self.known.stale]
+        problems = self.apply(config, {**facts, "delegation": found, "stale": stale})
+        self.delegations.update(interface, DUID)
+        return problems
+
+    def prefix(self, interface: str) -> str:
+        """What the DHCPv6 client of an interface was given."""
+        found = self.delegations.read(interface) if self.delegations else None
+        return found.prefix if found else ""
+
     def ethernet(self, config: str) -> None:
         """Start the watcher of Ethernet uplinks, or give it another configuration."""
         if self.watcher is None:
@@ -250,6 +292,8 @@ def main() -> None:
         sys.stdout.write(json.dumps(reply) + "\n")
         sys.stdout.flush()
     driver.ethernet_close()
+    if driver.delegations is not None:
+        driver.delegations.close()
     driver.services.stop_all()
 
 

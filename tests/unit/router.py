@@ -25,7 +25,7 @@ from masqgate.contract.paths import Paths
 from masqgate.contract.status import Counters, Entry, Flow, Host, LinkState, LinkStatus, Reason
 from masqgate.core.health import Job
 from masqgate.core.messages import Message, Post, Stop
-from masqgate.desired.facts import Facts
+from masqgate.desired.facts import Delegation, Facts
 from masqgate.supervisor.parts import Parts
 from masqgate.supervisor.passwords import Passwords
 from masqgate.supervisor.supervisor import Supervisor
@@ -35,6 +35,7 @@ from masqgate.system.dialers import Dialers
 from masqgate.system.heartbeat import Heartbeat
 from masqgate.system.history import History
 from masqgate.system.kept_leases import KeptLeases
+from masqgate.system.kept_prefixes import KeptPrefixes
 from masqgate.system.kept_usage import KeptUsage
 from masqgate.system.password import LockoutFile, PasswordFile, Worker
 from masqgate.system.reboot import Rebooter
@@ -206,6 +207,20 @@ class FakeProber:
         self.jobs = {job.name: job for job in jobs}
 
 
+class FakeDelegations:
+    """What was delegated is what the test says; remembers whose client was to run."""
+
+    def __init__(self) -> None:
+        self.given: dict[str, Delegation] = {}
+        self.asked: list[tuple[str, str]] = []
+
+    def update(self, interface: str, duid: str) -> None:
+        self.asked.append((interface, duid))
+
+    def read(self, interface: str) -> Delegation | None:
+        return self.given.get(interface)
+
+
 class FakeRebooter(Rebooter):
     """Keeps the count, and only remembers that it was told to restart."""
 
@@ -290,6 +305,7 @@ class Router:
         self.services = FakeServices()
         self.watcher = FakeWatcher()
         self.prober = FakeProber()
+        self.delegations = FakeDelegations()
         self.copies = FakeCopies()
         self.sensors = FakeSensors()
         self.rebooter = FakeRebooter(self.paths.reboots)
@@ -350,6 +366,8 @@ class Router:
             dialers=dialers,
             watcher=self.watcher,
             prober=self.prober,
+            delegations=self.delegations,
+            prefixes=KeptPrefixes(self.paths.kept_prefixes),
             rebooting=self.rebooter,
             sensors=self.sensors,
             passwords=Passwords(

@@ -11,8 +11,9 @@ from masqgate.contract.dialer import AnswerConfig, DialerConfig
 from masqgate.contract.document import parse
 from masqgate.contract.errors import MasqgateError
 from masqgate.contract.status import CallRecord, Counters, Entry, LinkState
+from masqgate.desired.changes import Actual, Add, Proxy, Remove
 from masqgate.desired.facts import Facts, Guest
-from masqgate.desired.network import Actual, Add, Proxy, Remove, diff, network
+from masqgate.desired.network import diff, network
 from masqgate.system.dialers import told
 
 from tests.unit.router import DOCUMENT, Router, link, until

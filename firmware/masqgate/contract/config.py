@@ -121,6 +121,7 @@ class Modem(
     windows: Annotated[tuple[Text, ...], Meta(max_length=32)] = ()  # when it dials by itself
     budget: Budget = Budget()
     ignore: Annotated[tuple[Text, ...], Meta(max_length=64)] = CHATTER  # does not make it dial
+    ipv6: bool = True  # where the provider offers it: IPV6CP, prefix delegation
 
 
 class Ethernet(
@@ -141,6 +142,7 @@ class Ethernet(
     dns: Annotated[tuple[Text, ...], Meta(max_length=8)] = ()  # with a static address
     hold_s: Hold = 30
     probe: Probe = Probe()
+    ipv6: bool = True  # where the provider offers it: SLAAC, prefix delegation
 
 
 Uplink = Modem | Ethernet

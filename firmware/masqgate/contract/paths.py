@@ -163,6 +163,21 @@ class Paths:
         return self.run / "dnsmasq.leases"
 
     @property
+    def dhcp6(self) -> Path:
+        """What DHCPv6 clients are told, one file for an interface."""
+        return self.run / "dhcp6"
+
+    @property
+    def prefix(self) -> Path:
+        """The prefixes that DHCPv6 clients were given, one file for an interface."""
+        return self.run / "prefix"
+
+    @property
+    def kept_prefixes(self) -> Path:
+        """The LAN's IPv6 prefixes, as they outlive a restart."""
+        return self.data / "log" / "prefixes.json"
+
+    @property
     def usage(self) -> Path:
         """What modems have used of their budgets."""
         return self.data / "log" / "usage.json"

@@ -66,11 +66,13 @@ def use_rules(modem: Modem) -> list[str]:
     return [
         'tcp flags & (fin | rst) != 0 return comment "ends of flows do not count"',
         'icmp type != echo-request return comment "errors and answers of ICMP do not count"',
+        'icmpv6 type != echo-request return comment "the same of IPv6"',
         *ignored(modem, "return"),
         *(
             f'meta l4proto {name} counter name "{COUNTERS[name]}" return'
             for name in ("tcp", "udp", "icmp")
         ),
+        f'meta l4proto ipv6-icmp counter name "{COUNTERS["icmp"]}" return',
         f'counter name "{COUNTERS["other"]}"',
     ]
 

@@ -7,7 +7,8 @@ import re
 from ..contract.config import Config, Lan
 from ..contract.paths import Paths
 from .addresses import ipv4
-from .facts import BRIDGE, Facts, interface_of_line
+from .facts import BRIDGE, Delegation, Facts, interface_of_line
+from .six import LAN_BITS, advertised_s, delegated, wanted
 
 CACHE = 2000  # names; about 100 bytes each
 # Asked while no name server is known: it is nobody's (RFC 5737), and the question makes it dial.
@@ -16,10 +17,10 @@ LOCAL_NAME = "masqgate.lan"  # finds the page whatever hostname and domain are
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 
 
-def dnsmasq_conf(config: Config, paths: Paths) -> str:
+def dnsmasq_conf(config: Config, paths: Paths, facts: Facts | None = None) -> str:
     """dnsmasq's configuration: DHCP and DNS on the LAN bridge, and DNS for the router itself.
 
-    Everything that is not written here is off: no TFTP, no DHCPv6, no router advertisements.
+    Everything that is not written here is off: no TFTP, no DHCPv6.
     """
     callers = [interface_of_line(line) for line in config.lines]
     lines = [
@@ -44,6 +45,8 @@ def dnsmasq_conf(config: Config, paths: Paths) -> str:
     ]
     if config.lan.dhcp:
         lines += ["", *_dhcp(config.lan, config.system.hostname, paths)]
+    if wanted(config):
+        lines += ["", *_advertisements(delegated(config, facts) if facts else None)]
     return "\n".join(lines) + "\n"
 
 
@@ -66,6 +69,20 @@ def domain(lan: Lan) -> str:
     labels = lan.domain.split(".")
     good = all(len(label) <= 63 and _LABEL.fullmatch(label) for label in labels)
     return lan.domain if good else "lan"
+
+
+def _advertisements(delegation: Delegation | None) -> list[str]:
+    """Router advertisements for the IPv6 addresses that the bridge has, and none without."""
+    lifetime_s = advertised_s(delegation)
+    interval_s = lifetime_s // 4  # at least three are told while a prefix lasts
+    return [
+        "# A prefix whose address on the bridge is deprecated or gone is told as deprecated.",
+        "enable-ra",
+        f"dhcp-range=::,constructor:{BRIDGE},ra-only,{LAN_BITS},{lifetime_s}",
+        f"ra-param={BRIDGE},{interval_s},{lifetime_s}",
+        "# The bridge's link-local address, which outlives every prefix.",
+        "dhcp-option=option6:dns-server,[fe80::]",
+    ]
 
 
 def _names(config: Config) -> list[str]:

@@ -21,6 +21,15 @@ class Guest(msgspec.Struct, frozen=True, order=True):
     address: str  # of the LAN
 
 
+class Delegation(msgspec.Struct, frozen=True):
+    """An IPv6 prefix that a provider delegated (RFC 8415). It comes from outside: `six.sound`."""
+
+    interface: str
+    prefix: str  # 2001:db8:100::/56
+    preferred_s: int  # as the provider told it, not what is left
+    valid_s: int
+
+
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """The world as the supervisor sees it at one moment."""
 
@@ -31,6 +40,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     password_set: bool = False
     guests: tuple[Guest, ...] = ()  # callers who have logged in
     leases: tuple[Lease, ...] = ()  # of Ethernet uplinks; the applier reads them itself
+    delegation: Delegation | None = None  # of the active uplink, if it has one
+    stale: tuple[str, ...] = ()  # prefixes (/64) that the LAN had before
 
     @property
     def may_dial(self) -> bool:

@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TypeVar
 
 import msgspec
 
-from ..contract.config import Config, Ethernet, Uplink
+from ..contract.config import Config, Ethernet, Modem, Uplink
 from ..contract.status import LinkState, LinkStatus
 from .addresses import ipv4
+from .changes import (
+    DEFAULT,
+    MAIN,
+    Actual,
+    Add,
+    Address,
+    Change,
+    CreateBridge,
+    CreateSink,
+    Network,
+    PinAddress,
+    Proxy,
+    Remove,
+    Route,
+    Rule,
+    SetMaster,
+    SetSysctl,
+    SetUp,
+    Sorted,
+    Sysctl,
+)
 from .ethernet import Lease, lease_network, static_lease, usable
 from .facts import (
     BRIDGE,
@@ -21,151 +41,15 @@ from .facts import (
     interface_of,
     interface_of_line,
 )
+from .six import DEFAULT6, delegated, lan_prefix, router_address, wanted, way
 from .sysctls import (
-    FORWARDING,
+    PASSING,
     global_sysctls,
     interface_sysctls,
     port_sysctls,
+    six_sysctls,
     uplink_sysctls,
 )
-
-DEFAULT = "0.0.0.0/0"
-MAIN = 254  # RT_TABLE_MAIN
-
-
-class Address(msgspec.Struct, frozen=True, order=True):
-    """An IPv4 address with its prefix on an interface."""
-
-    interface: str
-    address: str  # 192.168.77.1/24
-    routed: bool = True  # whether the kernel makes a route to the address's network by itself
-
-
-class Route(msgspec.Struct, frozen=True, order=True):
-    """An IPv4 route of ours (protocol 77)."""
-
-    destination: str
-    interface: str
-    gateway: str = ""  # empty: a point-to-point link
-    table: int = MAIN
-
-
-class Rule(msgspec.Struct, frozen=True, order=True):
-    """An IPv4 routing rule of ours (protocol 77): who goes by another table than the main one."""
-
-    priority: int
-    table: int
-    source: str = ""  # one address; empty: every source
-    destination: str = ""  # a network; empty: every destination
-
-
-class Proxy(msgspec.Struct, frozen=True, order=True):
-    """An address that the router answers ARP for, on behalf of a host elsewhere (RFC 1027)."""
-
-    interface: str
-    address: str
-
-
-class Sysctl(msgspec.Struct, frozen=True, order=True):
-    """A value under /proc/sys; the path's parts are divided by slashes, as names hold dots."""
-
-    path: str
-    value: str
-
-
-Item = Address | Route | Rule | Proxy
-Sorted = TypeVar("Sorted", Rule, Proxy)
-
-
-class Network(msgspec.Struct, frozen=True):
-    """What is wanted."""
-
-    bridge: str  # keeps its hardware address once it has a port
-    members: tuple[str, ...]  # Ethernet ports in the bridge
-    uplinks: tuple[str, ...]  # Ethernet ports that are uplinks: up, and in no bridge
-    addresses: tuple[Address, ...]
-    owned: tuple[str, ...]  # interfaces that have no IPv4 address but those above
-    routes: tuple[Route, ...]
-    sysctls: tuple[Sysctl, ...]
-    rules: tuple[Rule, ...] = ()
-    sinks: tuple[str, ...] = ()  # interfaces of ours that lead nowhere
-    proxies: tuple[Proxy, ...] = ()  # the bridge has no others
-
-
-class Actual(msgspec.Struct, frozen=True):
-    """What is there."""
-
-    links: frozenset[str]
-    up: frozenset[str]  # administratively up
-    pinned: bool  # whether the bridge's hardware address stays as it is
-    masters: dict[str, str]  # interface: the bridge it is in
-    addresses: frozenset[Address]
-    routes: frozenset[Route]  # only ours (protocol 77)
-    sysctls: dict[str, str]  # of those that were asked for; what is missing is not there
-    rules: frozenset[Rule] = frozenset()  # only ours (protocol 77)
-    proxies: frozenset[Proxy] = frozenset()  # of the bridge
-
-
-class CreateBridge(msgspec.Struct, frozen=True):
-    """Make the LAN bridge."""
-
-    bridge: str
-
-
-class CreateSink(msgspec.Struct, frozen=True):
-    """Make an interface that leads nowhere: what is sent there is gone.
-
-    An empty bridge that asks for nobody's hardware address: any kernel that has our LAN has it.
-    """
-
-    interface: str
-
-
-class PinAddress(msgspec.Struct, frozen=True):
-    """Make a bridge keep the hardware address that it has.
-
-    Otherwise it takes another one whenever a port with a lower address joins, and every host
-    would look for its gateway at the old one for a while.
-    """
-
-    bridge: str
-
-
-class SetMaster(msgspec.Struct, frozen=True):
-    """Put an interface into a bridge, or out of any (empty master)."""
-
-    interface: str
-    master: str
-
-
-class SetUp(msgspec.Struct, frozen=True):
-    """Bring an interface up."""
-
-    interface: str
-
-
-class Add(msgspec.Struct, frozen=True):
-    """Add an address, a route, a rule, or a host that ARP is answered for.
-
-    A route takes the place of the one to the same destination.
-    """
-
-    item: Item
-
-
-class Remove(msgspec.Struct, frozen=True):
-    """Remove one."""
-
-    item: Item
-
-
-class SetSysctl(msgspec.Struct, frozen=True):
-    """Write a value under /proc/sys."""
-
-    sysctl: Sysctl
-
-
-Change = CreateBridge | CreateSink | PinAddress | SetMaster | SetUp | Add | Remove | SetSysctl
 
 
 def network(config: Config, facts: Facts) -> Network:
@@ -180,20 +64,21 @@ def network(config: Config, facts: Facts) -> Network:
         for link in outside.values()
         if (text := _uplink_address(link, config, facts))
     ]
+    addresses += _lan_six(config, facts)
     return Network(
         bridge=BRIDGE,
         members=members,
         uplinks=tuple(sorted(port for port, link in outside.items() if link.enabled)),
         addresses=tuple(addresses),
         owned=(BRIDGE, *members, *sorted(outside)),
-        routes=(*_routes(config, facts), *_ways(config, facts)),
+        routes=(*_routes(config, facts), *_six_routes(config, facts), *_ways(config, facts)),
         sysctls=tuple(
             Sysctl(path, value)
             for path, value in (
-                *global_sysctls(),
+                *global_sysctls(six=wanted(config)),
                 *interface_sysctls(BRIDGE),
                 *port_sysctls(members),
-                *uplink_sysctls(interface_of(link) for link in config.uplink),
+                *_uplink_sysctls(config, facts),
                 *uplink_sysctls(map(interface_of_line, config.lines)),
                 *(uplink_sysctls([SINK]) if demanded(config, facts) else ()),
             )
@@ -207,10 +92,37 @@ def network(config: Config, facts: Facts) -> Network:
 def closed(wanted: Network) -> Network:
     """The same without forwarding: for as long as no ruleset of ours is in force."""
     sysctls = tuple(
-        Sysctl(sysctl.path, "0") if sysctl.path == FORWARDING else sysctl
-        for sysctl in wanted.sysctls
+        Sysctl(sysctl.path, "0") if sysctl.path in PASSING else sysctl for sysctl in wanted.sysctls
     )
     return msgspec.structs.replace(wanted, sysctls=sysctls)
+
+
+def _lan_six(config: Config, facts: Facts) -> Iterator[Address]:
+    """The router's addresses in the LAN's /64, and in those that the LAN had before."""
+    prefix = lan_prefix(delegated(config, facts))
+    if prefix:
+        yield Address(BRIDGE, router_address(prefix))
+    for old in facts.stale:
+        if old != prefix:
+            yield Address(BRIDGE, router_address(old), deprecated=True)
+
+
+def _six_routes(config: Config, facts: Facts) -> Iterator[Route]:
+    """A call needs no router advertisement to have a way out: there is only one other end."""
+    delegation = delegated(config, facts)
+    if delegation is not None and isinstance(active_uplink(config, facts), Modem):
+        yield Route(DEFAULT6, delegation.interface)
+
+
+def _uplink_sysctls(config: Config, facts: Facts) -> Iterator[tuple[str, str]]:
+    """IPv6 is on where it is used; with a call from its beginning, so that IPV6CP can end well."""
+    active = way(config, facts)
+    for link in config.uplink:
+        name, dials = interface_of(link), isinstance(link, Modem)
+        if link.ipv6 and (dials or name == active):
+            yield from six_sysctls(name, listens=not dials)
+        else:
+            yield from uplink_sysctls([name])
 
 
 def _uplink_address(link: Ethernet, config: Config, facts: Facts) -> str:

@@ -19,16 +19,19 @@ from collections.abc import Iterable
 
 from ..contract.config import Config, Lan, Modem
 from . import nft_callers as callers
+from . import nft_six as six
 from .demand import COUNTERS, ask_rule, dial_rules, lookup_rules, use_rules
 from .facts import (
     BRIDGE,
     SINK,
+    Delegation,
     Facts,
     active_uplink,
     demanded,
     interface_of,
     interface_of_line,
 )
+from .six import PER_HOST, delegated, wanted, way
 
 TABLE = "masqgate"
 COUNTED = "flows_of_host"  # the set that the kernel itself fills
@@ -62,24 +65,29 @@ def ruleset(config: Config, facts: Facts) -> str:
     used = active if way_out and isinstance(active, Modem) and active.mode == "demand" else None
     lines = [interface_of_line(line) for line in config.lines]
     inside = lines if facts.password_set else []
+    way6, delegation = way(config, facts), delegated(config, facts)
     chains = [
         _arrival(uplinks, lines),
         _arrival_lan(config.lan),
         _reply_lan(config.lan, dials=dialed is not None),
-        _arrival_uplink(config.lan),
+        _arrival_uplink(config.lan, way6),
         *([_chain("arrival_caller", *callers.arrival())] if lines else []),
         _sane(),
-        _arrival_new(),
+        _arrival_new(way6),
         _input(uplinks, lines),
-        _input_lan(config.lan, asks=dialed is not None),
-        _input_uplink(),
+        _input_lan(config.lan, asks=dialed is not None, ipv6=wanted(config)),
+        _input_uplink(way6),
         *([_input_caller(config, facts)] if lines else []),
-        _forward(way_out, inside, dials=dialed is not None, counts=used is not None),
+        _forward(
+            way_out, inside, dials=dialed is not None, counts=used is not None,
+            ipv6=bool(way6 and delegation and way_out),
+        ),
         *_demand(dialed, used),
-        _output(dials=dialed is not None),
+        _output(way6, dials=dialed is not None),
         _translate(config.lan),
-        _departure(config.lan, lines, dials=dialed is not None),
-    ]
+        _departure(config.lan, lines, way6, dials=dialed is not None),
+        *(_six(way6, way_out, delegation, counts=used is not None) if way6 else ()),
+    ]  # fmt: skip
     counters = "".join(f"\tcounter {name} {{\n\t}}\n\n" for name in COUNTERS.values())
     return (
         "# Made from the configuration: a change here does not last.\n"
@@ -87,7 +95,8 @@ def ruleset(config: Config, facts: Facts) -> str:
         f"table inet {TABLE} {{\n{_set('uplinks', 'ifname', map(_quoted, uplinks))}\n"
         f"{_set('unroutable', 'ipv4_addr', UNROUTABLE, flags='interval')}\n"
         f"{_set(COUNTED, 'ipv4_addr', (), flags='dynamic')}\n"
-        f"{counters if used else ''}"
+        + (f"{_set(PER_HOST, 'ether_addr', (), flags='dynamic')}\n" if way6 and delegation else "")
+        + f"{counters if used else ''}"
         + (f"{_set(callers.SET, callers.KIND, callers.elements(facts))}\n" if lines else "")
         + "\n".join(chains)
         + "}\n"
@@ -163,10 +172,11 @@ def _reply_lan(lan: Lan, *, dials: bool = False) -> str:
     )
 
 
-def _arrival_uplink(lan: Lan) -> str:
+def _arrival_uplink(lan: Lan, way6: str) -> str:
     return _chain(
         "arrival_uplink",
-        'meta nfproto != ipv4 counter drop comment "no IPv6 on an uplink"',
+        *six.to_chain("iifname", way6, "arrival"),
+        'meta nfproto != ipv4 counter drop comment "no IPv6 on this uplink"',
         "ip saddr { 0.0.0.0/8, 127.0.0.0/8, 224.0.0.0/3 } counter drop"
         ' comment "no host has these sources"',
         f'ip saddr {lan.interface.network} counter drop comment "forged: a source of the LAN"',
@@ -191,9 +201,10 @@ def _sane() -> str:
     )
 
 
-def _arrival_new() -> str:
+def _arrival_new(way6: str) -> str:
     return _chain(
         "arrival_new",
+        *six.arrival_new(way6),
         "iifname @uplinks ct state new ip saddr @unroutable counter drop"
         ' comment "a source that nobody on the Internet has, and no answer"',
         base="filter hook prerouting priority mangle; policy accept",
@@ -218,11 +229,14 @@ def _input(uplinks: list[str], lines: list[str]) -> str:
     )
 
 
-def _input_lan(lan: Lan, *, asks: bool = False) -> str:
+def _input_lan(lan: Lan, *, asks: bool = False, ipv6: bool = False) -> str:
     dhcp = 'udp sport 68 udp dport 67 accept comment "DHCP"'
-    rules = [
+    neighbours = (
         "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 accept"
-        ' comment "neighbours, RFC 4861"',
+        ' comment "neighbours, RFC 4861"'
+    )
+    rules = [
+        *(six.input_lan() if ipv6 else (neighbours,)),
         'meta nfproto ipv6 counter drop comment "no other IPv6"',
         *_answers(),
         *([dhcp] if lan.dhcp else []),
@@ -242,15 +256,35 @@ def _input_caller(config: Config, facts: Facts) -> str:
     return _chain("input_caller", *_answers(), *callers.input_rules(config, facts))
 
 
-def _input_uplink() -> str:
+def _input_uplink(way6: str) -> str:
     refused = 'counter drop comment "nothing is answered, ping neither"'
-    return _chain("input_uplink", *_answers(), refused)
+    apart = six.to_chain("iifname", way6, "input")
+    return _chain("input_uplink", *apart, *_answers(), refused)
 
 
-def _forward(way_out: str, lines: list[str], *, dials: bool = False, counts: bool = False) -> str:
+def _six(way6: str, way_out: str, delegation: Delegation | None, *, counts: bool) -> Iterable[str]:
+    """The chains of the uplink that speaks IPv6."""
+    yield _chain("arrival_six", *six.arrival(delegation))
+    yield _chain("input_six", *six.input_uplink())
+    if way_out and delegation is not None:
+        rules = six.forward(way6, delegation, FLOWS_PER_HOST, counts=counts)
+        yield _chain("forward_six", *rules)
+    yield _chain("departure_six", *six.departure(delegation))
+
+
+def _forward(
+    way_out: str,
+    lines: list[str],
+    *,
+    dials: bool = False,
+    counts: bool = False,
+    ipv6: bool = False,
+) -> str:
+    apart = 'meta nfproto ipv6 goto forward_six comment "IPv6"'
+    closed = 'meta nfproto ipv6 counter drop comment "IPv6 is not routed"'
     rules = [
         'ct state invalid counter drop comment "fits no flow"',
-        'meta nfproto ipv6 counter drop comment "IPv6 is not routed"',
+        apart if ipv6 else closed,
     ]
     inside = callers.inside(lines)
     if way_out:
@@ -284,11 +318,12 @@ def _demand(dialed: Modem | None, used: Modem | None) -> Iterable[str]:
         yield _chain("used", *use_rules(used))
 
 
-def _output(*, dials: bool = False) -> str:
+def _output(way6: str, *, dials: bool = False) -> str:
+    names = ", ".join(_quoted(name) for name in ("lo", BRIDGE, *([way6] if way6 else [])))
     return _chain(
         "output",
-        f'oifname != {{ "lo", "{BRIDGE}" }} meta nfproto ipv6 counter drop'
-        ' comment "IPv6 stays on the LAN"',
+        f"oifname != {{ {names} }} meta nfproto ipv6 counter drop"
+        ' comment "IPv6 goes nowhere else"',
         *(lookup_rules() if dials else ()),
         base="filter hook output priority filter; policy accept",
     )
@@ -304,7 +339,7 @@ def _translate(lan: Lan) -> str:
     )
 
 
-def _departure(lan: Lan, lines: list[str], *, dials: bool = False) -> str:
+def _departure(lan: Lan, lines: list[str], way6: str, *, dials: bool = False) -> str:
     nowhere = f'oifname "{SINK}" accept comment "goes nowhere: a look-up that may dial"'
     strange = "fib saddr . oif type != local"
     return _chain(
@@ -313,7 +348,8 @@ def _departure(lan: Lan, lines: list[str], *, dials: bool = False) -> str:
         *([nowhere] if dials else []),
         *callers.departure(lines),
         'oifname != @uplinks counter drop comment "an interface that nobody configured"',
-        'meta nfproto ipv6 counter drop comment "no IPv6 on an uplink"',
+        *six.to_chain("oifname", way6, "departure"),
+        'meta nfproto ipv6 counter drop comment "no IPv6 on this uplink"',
         f'ip saddr {lan.interface.network} {_LOG} "masqgate leak: " comment "un-NATed, log"',
         f'ip saddr {lan.interface.network} counter drop comment "a LAN source that missed NAT"',
         f'{strange} {_LOG} "masqgate leak: " comment "not our address, log"',

@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 FORWARDING = "net/ipv4/ip_forward"
+# The first of these sets the second, and that of every interface.
+FORWARDING6 = ("net/ipv6/conf/all/forwarding", "net/ipv6/conf/default/forwarding")
+PASSING = (FORWARDING, *FORWARDING6)  # none is on while no ruleset of ours is in force
 
 # Setting this one resets others to the kernel's idea of a router: it comes first.
 _FIRST = ((FORWARDING, "1"),)
@@ -30,7 +33,6 @@ _IPV4_CONF = (
 )
 
 _IPV6_CONF = (
-    ("forwarding", "0"),
     ("accept_ra", "0"),
     ("accept_redirects", "0"),
     ("accept_source_route", "0"),
@@ -66,9 +68,10 @@ _CONNTRACK = (
 SHARED = "net/netfilter/nf_conntrack_max"
 
 
-def global_sysctls() -> Iterator[tuple[str, str]]:
-    """What holds for the whole router, forwarding first."""
+def global_sysctls(*, six: bool = False) -> Iterator[tuple[str, str]]:
+    """What holds for the whole router, forwarding first; `six`: an uplink may bring IPv6."""
     yield from _FIRST
+    yield from ((path, "1" if six else "0") for path in FORWARDING6)
     yield from _IPV4
     for name in ("all", "default"):
         yield from ((f"net/ipv4/conf/{name}/{key}", value) for key, value in _IPV4_CONF)
@@ -89,7 +92,21 @@ def port_sysctls(ports: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 
 def uplink_sysctls(interfaces: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """An uplink speaks IPv4 only."""
+    """An uplink that speaks IPv4 only."""
     for name in interfaces:
         yield from ((f"net/ipv4/conf/{name}/{key}", value) for key, value in _IPV4_CONF)
         yield f"net/ipv6/conf/{name}/disable_ipv6", "1"
+
+
+def six_sysctls(name: str, *, listens: bool) -> Iterator[tuple[str, str]]:
+    """An uplink that speaks IPv6, too; `listens`: to router advertisements (RFC 4861).
+
+    Address and default route are the kernel's then. 2: although the router forwards.
+    """
+    yield from ((f"net/ipv4/conf/{name}/{key}", value) for key, value in _IPV4_CONF)
+    # dhcpcd does not begin without, and may not set it itself.
+    yield f"net/ipv4/conf/{name}/promote_secondaries", "1"
+    yield f"net/ipv6/conf/{name}/accept_redirects", "0"
+    # Before IPv6 is switched on, which makes the kernel ask for a router.
+    yield f"net/ipv6/conf/{name}/accept_ra", "2" if listens else "0"
+    yield f"net/ipv6/conf/{name}/disable_ipv6", "0"

@@ -57,7 +57,7 @@ def render(config: DialerConfig, *, carrier_wire: bool, rate: int | None = None)
         "nodetach", "nopersist", "maxfail 1", "lock", "debug", "hide-password", "logfd 1",
         "modem" if carrier_wire else "local",
         "crtscts" if modem.flow_control else "nocrtscts",
-        "noauth", "noproxyarp", "noipv6", "noccp", "asyncmap 0",
+        "noauth", "noproxyarp", "+ipv6" if modem.ipv6 else "noipv6", "noccp", "asyncmap 0",
         f"mtu {modem.mtu}", f"mru {modem.mtu}",
         "nodefaultroute", "noipdefault", "usepeerdns",
         "ipcp-accept-local", "ipcp-accept-remote", f":{peers[0]}",
@@ -66,9 +66,11 @@ def render(config: DialerConfig, *, carrier_wire: bool, rate: int | None = None)
         f"ifname {quote(config.interface)}",
         # Routes and name servers are the supervisor's: no script of the distribution runs.
         "ip-up-script /bin/true", "ip-down-script /bin/true",
+        *(("ipv6-up-script /bin/true", "ipv6-down-script /bin/true") if modem.ipv6 else ()),
     ]  # fmt: skip
     if is_slow(rate):
-        words += [f"{protocol}-restart {SLOW_RESTART_S}" for protocol in ("lcp", "pap", "ipcp")]
+        protocols = ("lcp", "pap", "ipcp", *(("ipv6cp",) if modem.ipv6 else ()))
+        words += [f"{protocol}-restart {SLOW_RESTART_S}" for protocol in protocols]
     words += [word for method, word in _REFUSALS if method not in modem.auth]
     if modem.user:
         words.append(f"user {quote(modem.user)}")

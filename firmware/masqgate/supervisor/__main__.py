@@ -16,11 +16,13 @@ from masqgate.system import netlink
 from masqgate.system.applier import Applier
 from masqgate.system.clock import Clock
 from masqgate.system.copies import Copies
+from masqgate.system.delegations import Delegations
 from masqgate.system.dialers import Dialers
 from masqgate.system.ethernet import EthernetWatcher
 from masqgate.system.heartbeat import Heartbeat
 from masqgate.system.history import History
 from masqgate.system.kept_leases import KeptLeases
+from masqgate.system.kept_prefixes import KeptPrefixes
 from masqgate.system.kept_usage import KeptUsage
 from masqgate.system.ladder import climb
 from masqgate.system.neighbours import hardware_address
@@ -68,6 +70,7 @@ def serve(paths: Paths, inbox: queue.SimpleQueue[Message]) -> None:
     watcher = EthernetWatcher(
         store.load().config, lambda status: inbox.put(LinkReported(status)), paths, services
     )
+    delegations = Delegations(lambda: inbox.put(NetworkChanged()), paths, services)
     prober = Prober(inbox.put)
     passwords = Passwords(
         PasswordFile(paths.password), LockoutFile(paths.lockout), hashing, clock, inbox.put,
@@ -83,6 +86,8 @@ def serve(paths: Paths, inbox: queue.SimpleQueue[Message]) -> None:
         dialers=dialers,
         watcher=watcher,
         prober=prober,
+        delegations=delegations,
+        prefixes=KeptPrefixes(paths.kept_prefixes),
         rebooting=Rebooter(paths.reboots),
         sensors=Sensors(paths),
         passwords=passwords,
@@ -100,7 +105,17 @@ def serve(paths: Paths, inbox: queue.SimpleQueue[Message]) -> None:
     try:
         supervisor.run()
     finally:
-        for part in (server, monitor, watcher, prober, copies, dialers, hashing, testing):
+        for part in (
+            server,
+            monitor,
+            watcher,
+            delegations,
+            prober,
+            copies,
+            dialers,
+            hashing,
+            testing,
+        ):
             part.close()
 
 

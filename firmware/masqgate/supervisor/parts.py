@@ -12,11 +12,12 @@ from masqgate.contract.dialer import Command
 from masqgate.contract.errors import MasqgateError, Problem
 from masqgate.contract.status import Counters, Flow, Host
 from masqgate.core.health import Job
-from masqgate.desired.facts import Facts
+from masqgate.desired.facts import Delegation, Facts
 from masqgate.system.clock import Clock
 from masqgate.system.heartbeat import Heartbeat
 from masqgate.system.history import History
 from masqgate.system.kept_leases import KeptLeases
+from masqgate.system.kept_prefixes import KeptPrefixes
 from masqgate.system.kept_usage import KeptUsage
 from masqgate.system.store import Store
 
@@ -86,6 +87,16 @@ class Watching(Protocol):
         """Take over another configuration."""
 
 
+class Delegating(Protocol):
+    """Runs the DHCPv6 client; see `system/delegations.py`."""
+
+    def update(self, interface: str, duid: str) -> None:
+        """Have a client for this interface, and for no other one."""
+
+    def read(self, interface: str) -> Delegation | None:
+        """What an interface's client was given."""
+
+
 class Probing(Protocol):
     """Sends the probes; see `system/prober.py`."""
 
@@ -106,6 +117,8 @@ class Parts:
     dialers: Dialing
     watcher: Watching
     prober: Probing
+    delegations: Delegating
+    prefixes: KeptPrefixes
     rebooting: Rebooting
     sensors: Sensing
     passwords: Passwords

@@ -43,6 +43,7 @@ from .hardware import HardwareWatch
 from .hours import HOURS, OpeningHours
 from .lastresort import LastResort
 from .parts import Parts
+from .prefixes import Prefixes
 
 SETTLE_S = 4.0  # a new supervisor waits so long for the dialers that run already
 LOST_S = 5.0  # a dialer may be away so long before its call counts as ended
@@ -80,6 +81,7 @@ class Supervisor:
         self.budgets = Budgets(self)
         self.demand = Demand(self)
         self.hours = OpeningHours(self)
+        self.prefixes = Prefixes(self)
         parts.passwords.record = lambda code, text, level: self.record("system", code, text, level)
         parts.passwords.changed = self.apply_soon
         parts.passwords.granted = self.calls.make
@@ -106,6 +108,7 @@ class Supervisor:
         self.record("system", "started", text)
         self.budgets.start()
         self.choosing.resume()
+        self.prefixes.start()
         self.parts.leases.restore()  # before anything is applied, which starts dnsmasq
         self.follow_links()
         self.timers.set(HOURS, self._now())
@@ -183,10 +186,12 @@ class Supervisor:
         self._guard_firewall()
         self.parts.leases.keep(self._now())
         self.demand.applied()
+        self.prefixes.applied()
         delay = RETRY_S if self.problems else RECONCILE_S
         self.timers.set("apply", self._now() + delay)
-        if self.choosing.again_at is not None:
-            self.timers.at_latest("apply", self.choosing.again_at)
+        for again_at in (self.choosing.again_at, self.prefixes.again_at):
+            if again_at is not None:
+                self.timers.at_latest("apply", again_at)
         if not self._ready:
             self._ready = True
             self.parts.heartbeat.ready()
@@ -322,6 +327,7 @@ class Supervisor:
     def _applied(self) -> tuple[Problem, ...]:
         """Choose the uplink, and apply; never raises."""
         self.choosing.choose()
+        self.prefixes.follow()
         try:
             self.ports = self.parts.applier.ports()
             facts = Facts(
@@ -331,6 +337,8 @@ class Supervisor:
                 ports=self.ports,
                 password_set=self.parts.passwords.is_set,
                 guests=self._guests(),
+                delegation=self.prefixes.delegation,
+                stale=self.prefixes.stale,
             )
             return self.parts.applier.apply(self.config, facts)
         except Exception:

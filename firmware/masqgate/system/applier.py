@@ -15,11 +15,12 @@ from ..contract.errors import Problem
 from ..contract.paths import Paths
 from ..contract.status import Counters, Flow, Host, LinkState
 from ..desired.addresses import ipv4
+from ..desired.changes import Change, Network, SetSysctl
 from ..desired.dnsmasq import dnsmasq_conf, resolv_conf
 from ..desired.facts import Facts
-from ..desired.network import Change, Network, SetSysctl, closed, diff, network
+from ..desired.network import closed, diff, network
 from ..desired.nft import ruleset
-from ..desired.sysctls import FORWARDING
+from ..desired.sysctls import PASSING
 from . import atomic, conntrack, leases
 from .netlink import PROC_SYS, SYS_NET, Kernel
 from .nft import Firewall, used
@@ -85,7 +86,8 @@ class Applier:
         except ToolError as error:
             problems.append(_problem("firewall", "firewall_not_closed", error))
         try:
-            (PROC_SYS / FORWARDING).write_text("0")
+            for path in PASSING:
+                (PROC_SYS / path).write_text("0")
         except OSError as error:
             problems.append(_problem("network", "network_change", error))
         return tuple(problems)
@@ -193,7 +195,7 @@ class Applier:
         self._alive()
         try:
             servers = _write(self._paths.resolv, resolv_conf(facts))
-            changed = _write(self._paths.dnsmasq_config, dnsmasq_conf(config, self._paths))
+            changed = _write(self._paths.dnsmasq_config, dnsmasq_conf(config, self._paths, facts))
         except OSError as error:
             yield _problem("dnsmasq", "dnsmasq_files", error)
             return
@@ -208,7 +210,7 @@ class Applier:
 
 
 def _as_it_is(wanted: Network) -> Network:
-    kept = tuple(sysctl for sysctl in wanted.sysctls if sysctl.path != FORWARDING)
+    kept = tuple(sysctl for sysctl in wanted.sysctls if sysctl.path not in PASSING)
     return msgspec.structs.replace(wanted, sysctls=kept)
 
 

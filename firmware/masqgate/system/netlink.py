@@ -8,7 +8,7 @@ import select
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from ipaddress import IPv4Interface, IPv4Network
+from ipaddress import IPv4Interface, IPv4Network, IPv6Interface
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -18,8 +18,7 @@ from pyroute2.netlink import NLM_F_DUMP, NLM_F_REQUEST
 from pyroute2.netlink.rtnl import RTM_GETNEIGH
 from pyroute2.netlink.rtnl.ndmsg import ndmsg
 
-from ..desired.facts import ROUTE_PROTOCOL
-from ..desired.network import (
+from ..desired.changes import (
     DEFAULT,
     MAIN,
     Actual,
@@ -39,6 +38,8 @@ from ..desired.network import (
     SetSysctl,
     SetUp,
 )
+from ..desired.facts import ROUTE_PROTOCOL
+from ..desired.six import DEFAULT6, STALE_S
 from ..desired.sysctls import SHARED
 
 PROC_SYS = Path("/proc/sys")
@@ -48,6 +49,9 @@ _IFF_UP = 1
 _IFF_NOARP = 0x80
 _ARPHRD_ETHER = 1
 _SCOPE_LINK = 253
+_SCOPE_GLOBAL = 0
+_DEPRECATED = 0x20  # IFA_F_DEPRECATED
+_FOREVER = 0xFFFF_FFFF  # of an address's lifetimes (RFC 4861, section 4.6.2)
 _ONLINK = 4  # RTNH_F_ONLINK
 _NO_PREFIX_ROUTE = 0x200  # IFA_F_NOPREFIXROUTE
 _NTF_PROXY = 0x08
@@ -100,7 +104,9 @@ class Kernel:
             up=frozenset(_name(link) for link in links if link["flags"] & _IFF_UP),
             pinned=_pinned(wanted.bridge),
             masters={name: names.get(master, "?") for name, master in masters if master},
-            addresses=frozenset(self._addresses(names)),
+            addresses=frozenset(
+                [*self._addresses(names), *self._addresses6(names, wanted.bridge)]
+            ),
             routes=frozenset(self._routes(names)),
             sysctls=dict(_sysctls(wanted)),
             rules=frozenset(self._rules()),
@@ -141,6 +147,22 @@ class Kernel:
             index = self._index(item.interface)
             self._ipr.neigh(verb, dst=item.address, ifindex=index, flags=_NTF_PROXY)
 
+    def global_address(self, interface: str) -> str:
+        """An interface's global IPv6 address, with prefix; empty if it has none."""
+        names = {link["index"]: _name(link) for link in self._ipr.get_links()}
+        found = self._addresses6(names, interface)
+        return next((one.address for one in found if not one.deprecated), "")
+
+    def _addresses6(self, names: dict[int, str], interface: str) -> Iterator[Address]:
+        """The global IPv6 addresses of an interface."""
+        for message in self._ipr.get_addr(family=socket.AF_INET6):
+            if names.get(message["index"]) != interface or message["scope"] != _SCOPE_GLOBAL:
+                continue
+            text = f"{message.get_attr('IFA_ADDRESS')}/{message['prefixlen']}"
+            flags = message.get_attr("IFA_FLAGS") or message["flags"]
+            deprecated = bool(flags & _DEPRECATED)
+            yield Address(interface, str(IPv6Interface(text)), deprecated=deprecated)
+
     def _addresses(self, names: dict[int, str]) -> Iterator[Address]:
         for message in self._ipr.get_addr(family=socket.AF_INET):
             local = message.get_attr("IFA_LOCAL") or message.get_attr("IFA_ADDRESS")
@@ -150,13 +172,18 @@ class Kernel:
             yield Address(name, f"{local}/{message['prefixlen']}", routed)
 
     def _routes(self, names: dict[int, str]) -> Iterator[Route]:
-        for message in self._ipr.get_routes(family=socket.AF_INET):
+        families = (socket.AF_INET, DEFAULT), (socket.AF_INET6, DEFAULT6)
+        for family, default in families:
+            yield from self._routes_of(family, default, names)
+
+    def _routes_of(self, family: int, default: str, names: dict[int, str]) -> Iterator[Route]:
+        for message in self._ipr.get_routes(family=family):
             if message["proto"] != ROUTE_PROTOCOL:
                 continue
             table = message.get_attr("RTA_TABLE") or message["table"]
             target = message.get_attr("RTA_DST")
             yield Route(
-                f"{target}/{message['dst_len']}" if target else DEFAULT,
+                f"{target}/{message['dst_len']}" if target else default,
                 names.get(message.get_attr("RTA_OIF"), "?"),
                 message.get_attr("RTA_GATEWAY") or "",
                 table,
@@ -184,6 +211,9 @@ class Kernel:
                 yield Proxy(bridge, str(message.get_attr("NDA_DST")))
 
     def _address(self, verb: str, address: Address) -> None:
+        if ":" in address.address:
+            self._address6(verb, address)
+            return
         interface = IPv4Interface(address.address)
         extra: dict[str, Any] = {}
         if verb == "add" and address.routed:
@@ -198,10 +228,28 @@ class Kernel:
             **extra,
         )
 
+    def _address6(self, verb: str, address: Address) -> None:
+        interface = IPv6Interface(address.address)
+        extra: dict[str, Any] = {}
+        if verb == "add":
+            # dnsmasq tells what is left of it, as it passes.
+            lives = (0, STALE_S) if address.deprecated else (_FOREVER, _FOREVER)
+            extra = {"cacheinfo": dict(zip(("preferred", "valid"), lives, strict=True))}
+        self._ipr.addr(
+            verb,
+            family=socket.AF_INET6,
+            index=self._index(address.interface),
+            address=str(interface.ip),
+            prefixlen=interface.network.prefixlen,
+            **extra,
+        )
+
     def _route(self, verb: str, route: Route) -> None:
         # On link: some providers' gateways are outside the network that they give.
         gateway = {"gateway": route.gateway, "flags": _ONLINK}
-        way = gateway if route.gateway else {"scope": _SCOPE_LINK}
+        way: dict[str, Any] = gateway if route.gateway else {"scope": _SCOPE_LINK}
+        if ":" in route.destination:
+            way = {"family": socket.AF_INET6}
         self._ipr.route(
             verb,
             dst=route.destination,
