@@ -6,10 +6,11 @@ import os
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 from masqgate.contract.config import Config
 from masqgate.contract.document import parse
-from masqgate.desired.facts import Facts, Guest
+from masqgate.desired.facts import Delegation, Facts, Guest
 from masqgate.desired.nft import ruleset
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -50,6 +51,7 @@ name = "anybox"
 password = "eight letters"
 """
 GUEST = (Guest("ppp-modem2", "192.168.77.60"),)
+SIX = Delegation("eth1", "2001:db8:100::/56", 3600, 7200)
 CASES = {
     "demand_down": (DEMAND, Facts(demand="modem1", password_set=True)),
     "demand_up": (DEMAND, Facts(active="modem1", demand="modem1", password_set=True)),
@@ -61,6 +63,16 @@ CASES = {
     "modem_down": (MODEM, Facts(active="", password_set=True)),
     "fibre_first": (FIBRE + MODEM, Facts(active="fibre", password_set=True)),
     "fallback": (FIBRE + MODEM, Facts(active="modem1", password_set=True)),
+    "six": (FIBRE, Facts(active="fibre", password_set=True, delegation=SIX)),
+    "six_demand": (
+        DEMAND,
+        Facts(
+            active="modem1",
+            demand="modem1",
+            password_set=True,
+            delegation=msgspec.structs.replace(SIX, interface="ppp-modem1"),
+        ),
+    ),
     "other_lan": (OTHER_LAN + MODEM, Facts(active="modem1", password_set=True)),
 }
 
