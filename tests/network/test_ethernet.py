@@ -142,7 +142,7 @@ def test_dhcp_gives_address_route_and_names(provider: Provider, bare: World) -> 
     assert "wan0" not in bare.router.tool("bridge", "link", "show")
     assert seen_source(bare) == "192.0.2.100"
     assert f"nameserver {SERVER}" in (bare.router.run_folder / "resolv.conf").read_text()
-    assert bare.router.tool("ip", "-6", "addr", "show", "dev", "wan0") == ""
+    assert bare.router.tool("ip", "-6", "addr", "show", "dev", "wan0", "scope", "global") == ""
 
 
 def test_a_static_address_needs_no_server(provider: Provider, bare: World) -> None:

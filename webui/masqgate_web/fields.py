@@ -66,6 +66,7 @@ ECHO = Field(
     "echo_interval_s", "Seconds between two echoes",
     "After four without an answer the call counts as dead.", "number",
 )  # fmt: skip
+IPV6 = Field("ipv6", "IPv6, where the provider has it", kind="tick")
 ALIVE = Group(
     "Is it alive?",
     (
@@ -128,7 +129,7 @@ MODEM = LinkForm(
                 ("tone", "Tones"), ("pulse", "Pulses"), ("plain", "As the modem likes (ATD)"),
             )),
             Field("dial_timeout_s", "Seconds to wait for CONNECT", kind="number"),
-            INIT, FLOW, MTU, ECHO,
+            INIT, FLOW, MTU, ECHO, IPV6,
         )),
         ALIVE,
     ),
@@ -145,6 +146,7 @@ ETHERNET = LinkForm(
             Field("gateway", "Gateway", "Only with an address of your own."),
             Field("dns", "Name servers",
                   "One in a line; only with an address of your own.", "lines"),
+            IPV6,
         ), folded=False),
         ALIVE,
     ),
