@@ -121,7 +121,7 @@ async def _large(writer: asyncio.StreamWriter, wanted: dict[str, int]) -> None:
 async def serve() -> None:
     """Listen, and go on for ever. Echo and web answer on all addresses of the namespace."""
     loop = asyncio.get_running_loop()
-    await asyncio.start_server(web, "0.0.0.0", 80)
+    await asyncio.start_server(web, ["0.0.0.0", "::"], 80)
     await asyncio.start_server(echo, "0.0.0.0", ECHO_PORT)
     for address in (ECHO, WEB):
         await loop.create_datagram_endpoint(Echo, local_addr=(address, ECHO_PORT))

@@ -7,16 +7,18 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import partial
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network
 from pathlib import Path
 from typing import Protocol
 
 from . import hdlc
+from .dhcp6 import Delegating, is_ipv6
 from .pcap import LINKTYPE_PPP_WITH_DIR, LINKTYPE_RAW, PcapWriter
 from .ppp_auth import Auth, Credentials
 from .ppp_options import PeerFaults, PeerSettings
 from .ppp_peer import Direction, Phase, PppPeer
 from .telephone import Answerer, Line, Network
+from .tun import PREFIX_BITS
 
 GATEWAY = IPv4Address("198.51.100.1")
 POOL = tuple(IPv4Address("198.51.100.100") + n for n in range(51))
@@ -25,6 +27,8 @@ ACCOUNT = Credentials("masqgate", "lab-secret")
 NUMBERS: dict[str, Auth | None] = {
     "5551000": Auth.CHAP, "5551001": Auth.PAP, "5551002": Auth.MSCHAPV2, "5551003": None,
 }  # fmt: skip
+PREFIXES = IPv6Network("2001:db8:100::/48")  # what callers are delegated comes from here
+LINK_LOCAL = IPv6Address("fe80::1")
 HANG_UP_AFTER_S = 0.5
 HIGH_WATER = 3000
 
@@ -37,6 +41,9 @@ class Uplink(Protocol):
 
     def pause(self, paused: bool) -> None:
         """Stop or go on giving packets for the caller."""
+
+    def delegate(self, prefix: IPv6Network) -> None:
+        """Packets for this prefix are the caller's, too."""
 
     def close(self) -> None:
         """The call is over."""
@@ -59,6 +66,9 @@ class NoUplink:
     def pause(self, paused: bool) -> None:
         """Nothing to pause."""
 
+    def delegate(self, prefix: IPv6Network) -> None:
+        """Nothing to route."""
+
     def close(self) -> None:
         """Nothing to close."""
 
@@ -77,6 +87,7 @@ class IspCall:
 
     def __init__(self, isp: Isp, settings: PeerSettings) -> None:
         self.isp = isp
+        self.delegating = Delegating(LINK_LOCAL, isp.next_prefix())
         self.uplink: Uplink | None = None
         self._line: Line | None = None
         self._loop = asyncio.get_running_loop()
@@ -139,13 +150,22 @@ class IspCall:
         for packet in self.ppp.take_packets():
             self.isp.saw_packet(packet)
             if self.uplink is not None and not self.isp.loses():
-                self.uplink.write(packet)
+                self._forward(packet, self.uplink)
         self._follow_phase()
         if self._timer is not None:
             self._timer.cancel()
         due = self.ppp.deadline
         self._timer = None if due is None else self._loop.call_at(due, self._tick)
         self.line_drained()
+
+    def _forward(self, packet: bytes, uplink: Uplink) -> None:
+        """Send a packet of the caller on; what asks for a prefix of IPv6 gets one."""
+        reply = self.delegating.answer(packet)
+        if reply is not None:
+            uplink.delegate(self.delegating.prefix)
+            self.give(reply)
+        elif not is_ipv6(packet) or not IPv6Address(packet[24:40]).is_multicast:
+            uplink.write(packet)
 
     def _follow_phase(self) -> None:
         if self.ppp.phase is Phase.UP and self.uplink is None:
@@ -205,6 +225,11 @@ class Isp:
             dns=(DNS,),
         )
         return IspCall(self, settings)
+
+    def next_prefix(self) -> IPv6Network:
+        """Another prefix for each call, as the addresses."""
+        base = int(PREFIXES.network_address)
+        return IPv6Network((base + (self._next % 256 << 128 - PREFIX_BITS), PREFIX_BITS))
 
     @property
     def call(self) -> IspCall | None:

@@ -20,6 +20,8 @@ NAMES = {
     "stun.example": STUN,
     "ns.example": DNS_SERVER,
 }
+WEB6 = "2001:db8:88::80"  # has no name: hosts with IPv6 would prefer it to WEB
+CALLERS6 = "2001:db8:100::/48"
 ECHO_PORT = 7
 STUN_PORT = 3478
 BOXES = ("A", "B", "C")

@@ -10,6 +10,7 @@ from .ppp_fsm import Option, Policy
 
 ANY = IPv4Address("0.0.0.0")
 LCP_MRU, LCP_ACCM, LCP_AUTH, LCP_MAGIC, LCP_PFC, LCP_ACFC = 1, 2, 3, 5, 7, 8
+IPV6CP_IDENTIFIER = 1
 IPCP_ADDRESS, IPCP_DNS1, IPCP_DNS2 = 3, 129, 131
 
 
@@ -28,6 +29,7 @@ class PeerFaults:
     nak_loop: bool = False  # nak every address of the peer
     zero_address: bool = False  # hand out 0.0.0.0
     ask_own_address: bool = False  # ask to be given our own address
+    ipv6: bool = False  # no fault, but off unless wanted: take IPV6CP instead of rejecting it
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,3 +187,34 @@ class IpcpPolicy(Policy):
     def rejected(self, options: list[Option]) -> None:
         """Leave the options out."""
         self._refused.update(option.type for option in options)
+
+
+class Ipv6cpPolicy(Policy):
+    """Interface identifiers (RFC 5072, section 4.1)."""
+
+    def __init__(self, identifier: bytes) -> None:
+        self.own = identifier
+        self.peer = b""
+
+    def wanted(self) -> list[Option]:
+        """Our identifier."""
+        return [Option(IPV6CP_IDENTIFIER, self.own)]
+
+    def judge(self, option: Option) -> Option | bool | None:
+        """Take any identifier but none, and ours; reject compression."""
+        if option.type != IPV6CP_IDENTIFIER or len(option.data) != 8:
+            return None
+        if option.data in (bytes(8), self.own):
+            return Option(IPV6CP_IDENTIFIER, b"\x02" + self.own[1:])
+        return True
+
+    def take(self, options: list[Option]) -> None:
+        """Remember the peer's identifier."""
+        for option in options:
+            self.peer = option.data
+
+    def naked(self, options: list[Option]) -> None:
+        """Ours stays as it is."""
+
+    def rejected(self, options: list[Option]) -> None:
+        """Ours stays as it is."""

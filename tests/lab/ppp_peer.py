@@ -14,11 +14,13 @@ from typing import Literal
 from . import hdlc
 from .ppp_fsm import Code, FsmState, Negotiator, packet, parse_packet
 from .ppp_login import CHAP, PAP, Authenticator, Supplicant
-from .ppp_options import IpcpPolicy, LcpPolicy, PeerFaults, PeerSettings
+from .ppp_options import IpcpPolicy, Ipv6cpPolicy, LcpPolicy, PeerFaults, PeerSettings
 
 LCP = hdlc.LCP
 IPCP = 0x8021
 IP = 0x0021
+IPV6CP = 0x8057
+IPV6 = 0x0057
 
 Direction = Literal["in", "out"]
 
@@ -66,6 +68,7 @@ class PppPeer:
             self.lcp_policy, lambda p: self._send(LCP, p), self._lcp_up, self._lcp_down
         )
         self._ipcp = self._new_ipcp()
+        self._ipv6cp = self._new_ipv6cp()
 
     @property
     def own_address(self) -> IPv4Address:
@@ -92,7 +95,8 @@ class PppPeer:
         """When to call `tick`, in the owner's seconds; None if nothing is awaited."""
         if self.faults.hang:
             return None
-        parts = [self._lcp.deadline, self._ipcp.deadline, *(a.deadline for a in self._logins)]
+        negotiators = (self._lcp, self._ipcp, self._ipv6cp)
+        parts = [part.deadline for part in (*negotiators, *self._logins)]
         return min((part for part in parts if part is not None), default=None)
 
     def start(self, now: float) -> None:
@@ -116,6 +120,11 @@ class PppPeer:
         """Queue an IP packet for the other side; False if the link is not up."""
         if self.phase is not Phase.UP or self.faults.hang:
             return False
+        if ip_packet[0] >> 4 == 6:
+            if self._ipv6cp.state is not FsmState.OPENED:
+                return False
+            self._send(IPV6, ip_packet)
+            return True
         self._send(IP, ip_packet)
         return True
 
@@ -139,6 +148,7 @@ class PppPeer:
             return
         self._lcp.tick(now)
         self._ipcp.tick(now)
+        self._ipv6cp.tick(now)
         for login in self._logins:
             login.tick(now)
 
@@ -156,6 +166,16 @@ class PppPeer:
     def _new_ipcp(self) -> Negotiator:
         return Negotiator(
             self.ipcp_policy, lambda p: self._send(IPCP, p), self._ipcp_up, self._ipcp_down
+        )
+
+    def _new_ipv6cp(self) -> Negotiator:
+        """Passive: it begins when the peer does (RFC 5072)."""
+        self.ipv6cp_policy = Ipv6cpPolicy(b"\x00" * 7 + b"\x01")
+        return Negotiator(
+            self.ipv6cp_policy,
+            lambda p: self._send(IPV6CP, p),
+            lambda: self.log.append("IPv6 is up"),
+            lambda reason: self.log.append(f"IPV6CP down: {reason}"),
         )
 
     def _enter(self, phase: Phase) -> None:
@@ -176,7 +196,11 @@ class PppPeer:
             if self.phase is Phase.UP:
                 self._packets.append(frame.payload)
             return
-        if frame.protocol not in (LCP, IPCP, PAP, CHAP):
+        if frame.protocol == IPV6 and self._ipv6cp.state is FsmState.OPENED:
+            self._packets.append(frame.payload)
+            return
+        six = frame.protocol == IPV6CP and self.faults.ipv6
+        if frame.protocol not in (LCP, IPCP, PAP, CHAP) and not six:
             self._reject_protocol(frame)
             return
         parsed = parse_packet(frame.payload)
@@ -187,6 +211,8 @@ class PppPeer:
             self._receive_lcp(code, identifier, data)
         elif frame.protocol == IPCP:
             self._receive_ipcp(frame, code, identifier, data)
+        elif six:
+            self._receive_ipv6cp(code, identifier, data)
         elif self.phase in (Phase.AUTHENTICATE, Phase.NETWORK, Phase.UP):
             for login in self._logins:
                 login.receive(frame.protocol, code, identifier, data)
@@ -224,6 +250,7 @@ class PppPeer:
         self._framing = hdlc.FramingOptions()
         self._logins = []
         self._ipcp = self._new_ipcp()
+        self._ipv6cp = self._new_ipv6cp()
         self._enter(Phase.ESTABLISH)
 
     def _receive_ipcp(self, frame: hdlc.Frame, code: int, identifier: int, data: bytes) -> None:
@@ -235,6 +262,13 @@ class PppPeer:
         if self._ipcp.state is FsmState.CLOSED:
             self._ipcp.open(self._now)
         self._ipcp.receive(code, identifier, data, self._now)
+
+    def _receive_ipv6cp(self, code: int, identifier: int, data: bytes) -> None:
+        if self.phase not in (Phase.NETWORK, Phase.UP):
+            return
+        if self._ipv6cp.state in (FsmState.INITIAL, FsmState.CLOSED):
+            self._ipv6cp.open(self._now)
+        self._ipv6cp.receive(code, identifier, data, self._now)
 
     def _lcp_up(self) -> None:
         policy = self.lcp_policy
@@ -287,6 +321,7 @@ class PppPeer:
         self.log.append(f"LCP down: {reason}")
         self._logins = []
         self._ipcp = self._new_ipcp()
+        self._ipv6cp = self._new_ipv6cp()
         self._enter(Phase.DEAD)
 
     _pending = 0

@@ -7,12 +7,20 @@ import contextlib
 import os
 from collections import deque
 from collections.abc import Callable
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Network
 
 MTU = 1500
+PREFIX_BITS = 56  # of what callers are delegated
 QUEUE = 64  # packets that wait for a slow line; more are lost, as at a real provider
 BATCH = 16
 ANYWHERE = IPv4Address("0.0.0.0")
+
+
+def destination6(packet: bytes) -> IPv6Network | None:
+    """Return the network of callers that an IPv6 packet goes to; None if it is no IPv6."""
+    if len(packet) < 40 or packet[0] >> 4 != 6:
+        return None
+    return IPv6Network((packet[24:40], PREFIX_BITS), strict=False)
 
 
 def destination(packet: bytes) -> IPv4Address | None:
@@ -45,6 +53,10 @@ class CallUplink:
         self._waiting.append(packet)
         self._flush()
 
+    def delegate(self, prefix: IPv6Network) -> None:
+        """Packets for this prefix are this call's, too."""
+        self._tun.delegate(prefix, self)
+
     def pause(self, paused: bool) -> None:
         """Stop or go on giving packets for the caller."""
         was, self._paused = self._paused, paused
@@ -67,6 +79,7 @@ class IspTun:
     def __init__(self, fd: int) -> None:
         self._fd = fd
         self._calls: dict[IPv4Address, CallUplink] = {}
+        self._prefixes: dict[IPv6Network, CallUplink] = {}
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(fd, self._readable)
 
@@ -85,8 +98,13 @@ class IspTun:
         with contextlib.suppress(OSError):
             os.write(self._fd, packet)
 
+    def delegate(self, prefix: IPv6Network, call: CallUplink) -> None:
+        """A call has a prefix of IPv6."""
+        self._prefixes[prefix] = call
+
     def forget(self, call: CallUplink) -> None:
         """A call is over."""
+        self._prefixes = {key: one for key, one in self._prefixes.items() if one is not call}
         if self._calls.get(call.address) is call:
             del self._calls[call.address]
 
@@ -101,6 +119,11 @@ class IspTun:
                 packet = os.read(self._fd, MTU + 100)
             except OSError:  # nothing more for now
                 return
+            if (prefix := destination6(packet)) is not None:
+                six = self._prefixes.get(prefix)
+                if six is not None:
+                    six.take(packet)
+                continue
             address = destination(packet)
             if address is None:
                 continue

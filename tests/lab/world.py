@@ -101,11 +101,15 @@ class World:
             *(f"address add {address}/32 dev lo" for address in sorted(addresses)),
             # Whoever looks for the router from here comes from the Internet, not from next door.
             f"route add {CALLERS} dev isp0 src {places.WEB}",
+            f"address add {places.WEB6}/128 dev lo nodad",
+            f"route add {places.CALLERS6} dev isp0",
         )  # fmt: skip
         # Callers reach one another, and packets with a foreign source are seen, not hidden.
         for key, value in (("ip_forward", "1"), ("conf/all/rp_filter", "0")):
             path = f"/proc/sys/net/ipv4/{key}"
             self.internet.inside(lambda p=path, v=value: Path(p).write_text(v))  # type: ignore[misc]
+        forwarding = Path("/proc/sys/net/ipv6/conf/all/forwarding")
+        self.internet.inside(lambda: forwarding.write_text("1"))
 
     def _start_servers(self) -> None:
         servers = {
