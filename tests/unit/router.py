@@ -135,6 +135,9 @@ class FakeApplier:
     def used(self) -> dict[str, int]:
         return dict(self.uses)
 
+    def address6(self, interface: str) -> str:
+        return "2001:db8:0:1::7/64" if interface == "eth1" else ""
+
     def flow_count(self) -> int:
         return len(self.known_flows)
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from masqgate.contract.document import parse
 from masqgate.contract.paths import Paths
-from masqgate.contract.status import LinkState
+from masqgate.contract.status import LinkState, Status
 from masqgate.core.prefixes import MOST, TOLD_S, Known, follow, resumed
+from masqgate.core.words import lan_lines, summary_lines, uplinks_lines
 from masqgate.desired.changes import Address, Route, Sysctl
 from masqgate.desired.dhcp6 import dhcp6_conf
 from masqgate.desired.dnsmasq import dnsmasq_conf
@@ -212,6 +213,14 @@ def test_the_script_tells_the_prefix_that_lasts(tmp_path: Path) -> None:
     assert told(tmp_path, "EXPIRE6") is None
 
 
+def status_lines(status: Status) -> str:
+    return "\n".join(uplinks_lines(status))
+
+
+def summary(status: Status) -> str:
+    return "\n".join(summary_lines(status))
+
+
 def test_the_supervisor_gives_the_lan_what_the_call_brought(tmp_path: Path) -> None:
     router = Router(tmp_path, DOCUMENT)
     router.dialer("modem1", link())
@@ -221,10 +230,16 @@ def test_the_supervisor_gives_the_lan_what_the_call_brought(tmp_path: Path) -> N
     until(lambda: bool(router.delegations.asked))
     interface, duid = router.delegations.asked[-1]
     assert (interface, duid[:6]) == ("ppp-modem1", "00:04:")
+    status = router.client.status()
+    assert status.uplinks[0].prefix6 == "2001:db8:1::/56"
+    assert status.lan.address6 == "2001:db8:1::1/64"
+    assert "  IPv6       2001:db8:1::/56 for the LAN" in status_lines(status)
+    assert "  LAN        192.168.77.1/24, 2001:db8:1::1/64 on eth0, eth1" in summary(status)
     router.dialers["modem1"].tell(link(state=LinkState.WAITING))
     until(lambda: router.applied()[1].stale == (ONE,), "the prefix is one of before")
     until(lambda: router.delegations.asked[-1] == ("", ""), "its client is ended")
     assert router.applied()[1].delegation is None
+    assert "told to leave" in "\n".join(lan_lines(router.client.status().lan))
     assert router.codes().count("ipv6_prefix") == 2
     router.stop()
     del router.delegations.given["ppp-modem1"]

@@ -91,6 +91,10 @@ class LinkStatus(msgspec.Struct, frozen=True, kw_only=True):
     address: str = ""  # ours, from the provider
     peer: str = ""  # the provider's end, or the gateway
     dns: tuple[str, ...] = ()
+    address6: str = (
+        ""  # of IPv6; the supervisor tells it, of the one in use
+    )
+    prefix6: str = ""  # what the provider delegated for the LAN; the same
     connect_rate: int | None = None  # bit/s, from CONNECT
     connect_text: str = ""  # the CONNECT line as the modem said it
     retry_in_s: float | None = None  # until the next dial
@@ -126,6 +130,8 @@ class LanStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     interface: str = "br0"
     address: str = ""
+    address6: str = ""  # the router's, in the LAN's /64; empty: no IPv6
+    old_prefixes6: tuple[str, ...] = ()  # that hosts are told to leave
     ports: tuple[str, ...] = ()  # Ethernet ports in the bridge
     hosts: tuple[Host, ...] = ()
 

@@ -157,7 +157,8 @@ def summary_lines(status: Status) -> list[str]:
     for line in status.dialin:
         lines += _row(line.name, f"{line_state(line)}. {_reason(line.reason)}")
     ports = ", ".join(status.lan.ports) or "no Ethernet adapter"
-    lines += _row("LAN", f"{status.lan.address} on {ports}; hosts: {len(status.lan.hosts)}")
+    both = ", ".join(filter(None, (status.lan.address, status.lan.address6)))
+    lines += _row("LAN", f"{both} on {ports}; hosts: {len(status.lan.hosts)}")
     for warning in status.warnings:
         lines += _row("WARNING", _reason(warning))
     return lines
@@ -177,6 +178,7 @@ def link_lines(link: LinkStatus, at: float, *, active: bool) -> list[str]:
     if link.address:
         peer = f", peer {link.peer}" if link.peer else ""
         lines += _row("Address", f"{link.address} on {link.interface}{peer}")
+    lines += _six(link)
     if link.dns:
         lines += _row("Servers", "DNS " + ", ".join(link.dns))
     lines += [*_health(link), *_call(link)]
@@ -193,6 +195,7 @@ def uplinks_lines(status: Status) -> list[str]:
         address = f" with {link.address}" if link.address else ""
         lines.append(f"{number}. {link.name} ({link.kind}): {_STATES[link.state]}{address}{mark}")
         lines += _row("Why", _reason(link.reason))
+        lines += _six(link)
         lines += _health(link)
         if link.health.probed_at is not None:
             ago = duration(status.at - link.health.probed_at)
@@ -235,9 +238,20 @@ def _call(link: LinkStatus) -> Iterator[str]:
         yield from _row("Calls", counts + (f"; resets: {resets}" if resets else ""))
 
 
+def _six(link: LinkStatus) -> list[str]:
+    """What an uplink has of IPv6; nothing of one that has none."""
+    own = f"{link.address6} on {link.interface}" if link.address6 else ""
+    given = f"{link.prefix6} for the LAN" if link.prefix6 else ""
+    return _row("IPv6", ", ".join(filter(None, (own, given)))) if own or given else []
+
+
 def lan_lines(lan: LanStatus) -> list[str]:
     """Describe the LAN and its hosts."""
     lines = [f"LAN {lan.interface}: {lan.address or 'no address'}"]
+    if lan.address6:
+        lines += _row("IPv6", lan.address6)
+    if lan.old_prefixes6:
+        lines += _row("Old IPv6", f"{', '.join(lan.old_prefixes6)}: hosts are told to leave it")
     lines += _row("Ports", ", ".join(lan.ports) or "none: no Ethernet adapter is there")
     if not lan.hosts:
         return [*lines, *_row("Hosts", "none has asked for an address yet")]

@@ -30,6 +30,8 @@ def overview(supervisor: Supervisor) -> Status:
         dialin=tuple(supervisor.lines.values()),
         lan=LanStatus(
             address=supervisor.config.lan.address,
+            address6=supervisor.prefixes.router_address,
+            old_prefixes6=supervisor.prefixes.stale,
             ports=_ports(supervisor),
             hosts=_hosts(supervisor),
         ),
@@ -45,13 +47,25 @@ def overview(supervisor: Supervisor) -> Status:
 
 def _counted(supervisor: Supervisor, link: LinkStatus) -> LinkStatus:
     """A link with health, counters (a modem's dialer has told them already) and trigger."""
-    link = supervisor.choosing.told(link)
+    link = _with_six(supervisor, supervisor.choosing.told(link))
     if link.kind == "modem":
         return msgspec.structs.replace(link, trigger=supervisor.demand.trigger(link.name))
     if link.kind != "ethernet" or link.state is not LinkState.UP:
         return link
     counters = supervisor.parts.applier.counters(link.interface)
     return msgspec.structs.replace(link, counters=counters)
+
+
+def _with_six(supervisor: Supervisor, link: LinkStatus) -> LinkStatus:
+    """The uplink that carries the traffic, with what it has of IPv6."""
+    if link.name != supervisor.active or link.state is not LinkState.UP:
+        return link
+    found = supervisor.prefixes.delegation
+    return msgspec.structs.replace(
+        link,
+        address6=supervisor.parts.applier.address6(link.interface),
+        prefix6=found.prefix if found is not None else "",
+    )
 
 
 def _ports(supervisor: Supervisor) -> tuple[str, ...]:

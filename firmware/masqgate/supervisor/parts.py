@@ -53,6 +53,9 @@ class Applying(Protocol):
     def counters(self, interface: str) -> Counters:
         """Bytes that an interface has carried."""
 
+    def address6(self, interface: str) -> str:
+        """An interface's global IPv6 address."""
+
     def used(self) -> dict[str, int]:
         """Packets of the LAN that count as use of a call on demand, by kind of traffic."""
 

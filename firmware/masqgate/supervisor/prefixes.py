@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from masqgate.core import prefixes
 from masqgate.core.prefixes import Known
 from masqgate.desired.facts import Delegation, Facts
-from masqgate.desired.six import lan_prefix, way
+from masqgate.desired.six import lan_prefix, router_address, way
 
 if TYPE_CHECKING:
     from .supervisor import Supervisor
@@ -40,6 +40,11 @@ class Prefixes:
         self.delegation = found
         self.known = prefixes.follow(self.known, lan_prefix(found), self._now())
         supervisor.parts.prefixes.keep(self.known.prefixes)
+
+    @property
+    def router_address(self) -> str:
+        """The router's address, with prefix, in the LAN's /64; empty: none."""
+        return router_address(self.known.current) if self.known.current else ""
 
     @property
     def stale(self) -> tuple[str, ...]:

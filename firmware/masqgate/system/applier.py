@@ -139,6 +139,15 @@ class Applier:
         except (OSError, ValueError):
             return Counters()
 
+    def address6(self, interface: str) -> str:
+        """An interface's global IPv6 address, with prefix; empty if it has none."""
+        try:
+            with Kernel() as kernel:
+                return kernel.global_address(interface)
+        except _REFUSED as error:
+            log.error("The addresses cannot be read: %s", error)
+            return ""
+
     def used(self) -> dict[str, int]:
         """Packets of the LAN over the call that count, by kind of traffic; empty if unknown."""
         with contextlib.suppress(ToolError):
