@@ -91,9 +91,7 @@ class LinkStatus(msgspec.Struct, frozen=True, kw_only=True):
     address: str = ""  # ours, from the provider
     peer: str = ""  # the provider's end, or the gateway
     dns: tuple[str, ...] = ()
-    address6: str = (
-        ""  # of IPv6; the supervisor tells it, of the one in use
-    )
+    address6: str = ""  # of IPv6; the supervisor tells it, of the one in use
     prefix6: str = ""  # what the provider delegated for the LAN; the same
     connect_rate: int | None = None  # bit/s, from CONNECT
     connect_text: str = ""  # the CONNECT line as the modem said it
