@@ -19,6 +19,8 @@ def dhcp6_conf(interface: str, duid: str, paths: Paths, script: str = SCRIPT) ->
             "noipv6rs",
             "dhcp6",
             "noconfigure",
+            "# It asks for as long as it runs.",
+            "timeout 0",
             f"duid {duid}",
             f"script {script}",
             f"env MASQGATE_RUN={paths.run}",
