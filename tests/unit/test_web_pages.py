@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import msgspec
 import pytest
+from masqgate.contract.config import Config
+from masqgate.contract.document import parse
 from masqgate.contract.errors import MasqgateError
 from masqgate.contract.status import (
     Counters,
@@ -16,10 +19,12 @@ from masqgate.contract.status import (
     Reason,
     Trigger,
 )
+from masqgate_web.services import services
 
 from tests.browser.fake_router import NOW, link
 from tests.unit.web_site import Site, words
 
+ROOT = Path(__file__).resolve().parents[2]
 PAGES = ("/connections", "/configuration", "/configuration/document", "/log", "/password")
 
 
@@ -224,6 +229,46 @@ def test_older_events_on_demand(site: Site) -> None:
     last = admin.get("/log?limit=300").text
     assert "Event 1." in last
     assert "older" not in last
+
+
+def test_help_tells_what_listens(site: Site) -> None:
+    assert "What listens" not in words(site.visitor().get("/help"))
+    told = words(site.admin().get("/help"))
+    assert "Admin page, TCP 80 For the LAN." in told
+    assert "Addresses (DHCP), UDP 67 For the LAN." in told
+    config = site.router.config
+    closed = msgspec.structs.replace(config.lan, dhcp=False)
+    site.router.config = msgspec.structs.replace(config, lan=closed)
+    assert "UDP 67 Off; the port is closed." in words(site.admin().get("/help"))
+
+
+BUSY = """
+[[uplink]]
+kind = "ethernet"
+name = "wan"
+port = "eth1"
+[[dialin]]
+name = "m2"
+port = "/dev/ttyUSB0"
+address = "192.168.77.60"
+admin = {}
+[[dialin.caller]]
+name = "any"
+password = "eight letters"
+"""
+
+
+def test_what_is_told_to_listen_is_what_is_documented() -> None:
+    text = (ROOT / "docs" / "SERVICES.md").read_text()
+    rows = re.findall(r"^\| (TCP|UDP) \| (\d+) \|", text, re.M)
+    known = {f"{protocol} {port}" for protocol, port in rows}
+    for admin in ("true", "false"):
+        found = tuple(services(parse(BUSY.format(admin))))
+        assert {port for service in found for port in service.ports} <= known
+        assert ("callers on m2" in found[0].reached) is (admin == "true")
+        assert "callers on m2" in found[1].reached
+        assert "eth1" in found[3].reached
+    assert tuple(services(Config()))[3].reached == ""
 
 
 def test_help_works_for_everybody_and_without_the_supervisor(site: Site) -> None:

@@ -8,10 +8,12 @@ import re
 from flask import Blueprint, Response, make_response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from masqgate.contract.calls import SelfTestRun
+from masqgate.contract.document import parse
 from masqgate.contract.errors import MasqgateError
 from masqgate.contract.status import Status
 
 from ..security import POLICY, go, login_needed, session
+from ..services import Service, services
 from ..site import site
 
 blueprint = Blueprint("help", __name__)
@@ -23,9 +25,12 @@ def show() -> ResponseReturnValue:
     """The page. It works without the supervisor, of whose silence it may have to tell."""
     status: Status | None = None
     run: SelfTestRun | None = None
+    listening: tuple[Service, ...] = ()
     with contextlib.suppress(MasqgateError):
         status = site().status()
         run = site().quick.self_test() if session() else None
+        if session():
+            listening = tuple(services(parse(site().quick.config_show())))
     full = site().names.full
     places = _places(status.lan.address.partition("/")[0] if status else "")
     up = [link for link in status.uplinks if link.name == status.active] if status else []
@@ -33,6 +38,7 @@ def show() -> ResponseReturnValue:
         render_template(
             "help.html", status=status, link=next(iter(up), None), run=run, places=places,
             full=full, large=LARGE,
+            services=listening,
         )
     )  # fmt: skip
     page.headers["Content-Security-Policy"] = f"{POLICY}; connect-src 'self' " + " ".join(
