@@ -33,6 +33,13 @@ CABLE = Port(present=True, carrier=True)
         (DHCP, CABLE, None, LinkState.NEGOTIATING, "dhcp"),
         (DHCP, CABLE, OVERLAP, LinkState.WAITING, "overlaps_lan"),
         (DHCP, CABLE, Lease("eth1", "192.0.2.9", 24), LinkState.WAITING, "no_gateway"),
+        (
+            DHCP,
+            CABLE,
+            Lease("eth1", "192.0.2.9", 24, "192.168.77.1"),
+            LinkState.WAITING,
+            "overlaps_lan",
+        ),
         (DHCP, CABLE, LEASE, LinkState.UP, "up"),
         (STATIC, CABLE, None, LinkState.UP, "up"),
         (STATIC, Port(present=True), None, LinkState.NO_PORT, "no_carrier"),
@@ -67,6 +74,11 @@ def test_an_uplink_that_is_up_tells_its_addresses() -> None:
 )  # fmt: skip
 def test_leases_that_are_of_no_use(lease: Lease) -> None:
     assert sound(lease) is None
+
+
+def test_a_gateway_is_somebody_else() -> None:
+    lease = sound(Lease("eth1", "192.0.2.100", 24, "192.0.2.100"))
+    assert lease == Lease("eth1", "192.0.2.100", 24, "")
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,8 @@ def sound(lease: Lease) -> Lease | None:
     address, gateway = _host(lease.address), _host(lease.gateway)
     if not address or not SHORTEST_PREFIX <= lease.prefix <= 32:
         return None
+    if gateway == address:
+        gateway = ""  # the kernel takes no such route, and a probe of it would always be answered
     servers = tuple(server for text in lease.dns[:8] if (server := _host(text)))
     return Lease(lease.interface, address, lease.prefix, gateway, servers)
 
@@ -56,8 +58,11 @@ def lease_network(lease: Lease) -> IPv4Network:
 
 
 def usable(lease: Lease, lan: Lan) -> bool:
-    """Whether a sound lease can be put on its port: not if it overlaps the LAN."""
-    return not lease_network(lease).overlaps(lan.interface.network)
+    """Whether a sound lease can be put on its port: not if it, or its gateway, is in the LAN."""
+    network = lan.interface.network
+    if lease.gateway and IPv4Address(lease.gateway) in network:
+        return False
+    return not lease_network(lease).overlaps(network)
 
 
 def static_lease(link: Ethernet) -> Lease:
@@ -104,6 +109,8 @@ def _state(link: Ethernet, lan: Lan, port: Port, lease: Lease | None) -> tuple[L
         return LinkState.NEGOTIATING, Reason("dhcp", text, hint)
     if not usable(lease, lan):
         text = f"The provider's network {lease_network(lease)} overlaps the LAN."
+        if not lease_network(lease).overlaps(lan.interface.network):
+            text = f"The provider's gateway {lease.gateway} is an address of the LAN."
         hint = "Give the LAN another address, for example 192.168.78.1/24."
         return LinkState.WAITING, Reason("overlaps_lan", text, hint)
     if not lease.gateway:
