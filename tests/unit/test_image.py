@@ -359,6 +359,13 @@ def test_the_packet_filter_is_closed_before_any_link_and_stays_at_stop():
     assert len(re.findall(r"(?<!policy )\baccept\b", rules)) == 1
 
 
+def test_odd_requests_of_the_lan_do_not_fill_the_journal():
+    unit = (UNITS / "masqgate-web.service").read_text()
+    (burst,) = re.findall(r"^LogRateLimitBurst=(\d+)$", unit, re.MULTILINE)
+    (seconds,) = re.findall(r"^LogRateLimitIntervalSec=(\d+)s$", unit, re.MULTILINE)
+    assert int(burst) / int(seconds) < 10  # lines a second; an 8 MiB journal lasts for hours
+
+
 def test_names_and_leases_are_served_by_a_user_of_their_own():
     """Debian's dnsmasq becomes 'nobody' unless told otherwise."""
     unit = (UNITS / "masqgate-dnsmasq.service").read_text()
