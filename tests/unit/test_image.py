@@ -359,8 +359,9 @@ def test_the_packet_filter_is_closed_before_any_link_and_stays_at_stop():
     assert len(re.findall(r"(?<!policy )\baccept\b", rules)) == 1
 
 
-def test_odd_requests_of_the_lan_do_not_fill_the_journal():
-    unit = (UNITS / "masqgate-web.service").read_text()
+@pytest.mark.parametrize("name", ["masqgate-web", "masqgate-web-tls"])
+def test_odd_requests_of_the_lan_do_not_fill_the_journal(name):
+    unit = (UNITS / f"{name}.service").read_text()
     (burst,) = re.findall(r"^LogRateLimitBurst=(\d+)$", unit, re.MULTILINE)
     (seconds,) = re.findall(r"^LogRateLimitIntervalSec=(\d+)s$", unit, re.MULTILINE)
     assert int(burst) / int(seconds) < 10  # lines a second; an 8 MiB journal lasts for hours

@@ -234,7 +234,7 @@ def test_older_events_on_demand(site: Site) -> None:
 def test_help_tells_what_listens(site: Site) -> None:
     assert "What listens" not in words(site.visitor().get("/help"))
     told = words(site.admin().get("/help"))
-    assert "Admin page, TCP 80 For the LAN." in told
+    assert "Admin page, TCP 80 and TCP 443 For the LAN." in told
     assert "Addresses (DHCP), UDP 67 For the LAN." in told
     config = site.router.config
     closed = msgspec.structs.replace(config.lan, dhcp=False)

@@ -146,7 +146,16 @@ def test_a_configured_name_is_learned(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    "origin", ["http://evil.example", "null", "", "http://[", "://", BASE + "0"]
+    "origin",
+    [
+        "http://evil.example",
+        "null",
+        "",
+        "http://[",
+        "://",
+        BASE + "0",
+        BASE.replace("http", "https"),
+    ],
 )
 def test_a_bad_origin_changes_nothing(site: Site, origin: str) -> None:
     admin = site.admin()

@@ -258,10 +258,12 @@ def _form_token() -> str:
 
 
 def _is_ours(origin: str) -> bool:
+    """Whether a page of ours sent this: one without HTTPS may be anybody's on the LAN."""
     try:
-        return urlsplit(origin).netloc == str(request.environ.get("HTTP_HOST", ""))
+        scheme, netloc, *_ = urlsplit(origin)
     except ValueError:
         return False
+    return (scheme, netloc) == (request.scheme, str(request.environ.get("HTTP_HOST", "")))
 
 
 def _seal(response: Response) -> Response:

@@ -23,7 +23,7 @@ def services(config: Config) -> Iterator[Service]:
     """The same as docs/SERVICES.md, with what of it is on."""
     admins = [line.name for line in config.lines if line.admin]
     callers = [line.name for line in config.lines]
-    yield Service("Admin page", ("TCP 80",), _who(admins))
+    yield Service("Admin page", ("TCP 80", "TCP 443"), _who(admins))
     yield Service("Names (DNS)", ("UDP 53", "TCP 53"), _who(callers))
     yield Service("Addresses (DHCP)", ("UDP 67",), LAN if config.lan.dhcp else "")
     ports = [link.port for link in config.ethernets if link.enabled and link.address == "dhcp"]
