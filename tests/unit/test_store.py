@@ -369,6 +369,7 @@ def test_a_factory_reset_that_a_power_cut_interrupts_is_finished_at_the_next_sta
         PasswordFile(paths.password).write("scrypt$secret")
         for path in (
             paths.events, paths.call_log, paths.usage, paths.kept_leases, paths.pin_mark("modem1"),
+            paths.kept_prefixes,
         ):  # fmt: skip
             atomic.write(path, b"secret\n")
         left = [steps]

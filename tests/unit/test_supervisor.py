@@ -20,6 +20,7 @@ from masqgate.core.health import Outcome, Way
 from masqgate.core.ladder import Result, Step
 from masqgate.core.messages import LinkReported, NetworkChanged, Probed
 from masqgate.system import atomic
+from masqgate.system.kept_prefixes import KeptPrefixes
 
 from tests.unit.router import DEADLINE_S, DOCUMENT, FakeDialer, Router, link, until
 
@@ -441,7 +442,11 @@ def test_the_factorys_state_erases_what_the_user_has_entered(router: Router) -> 
     for path in (paths.slot_config("b"), paths.pin_mark("modem1"), paths.usage):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("dial-secret")
+    identifier = KeptPrefixes(paths.kept_prefixes).duid
     router.client.config_factory()
+    known = KeptPrefixes(paths.kept_prefixes)
+    known.restore()
+    assert known.duid != identifier, "to the provider it is another router"
     status = router.client.status()
     assert status.hostname == "factory"
     assert not status.password_set

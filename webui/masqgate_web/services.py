@@ -29,6 +29,9 @@ def services(config: Config) -> Iterator[Service]:
     ports = [link.port for link in config.ethernets if link.enabled and link.address == "dhcp"]
     asked = f"the DHCP servers that it asks on {', '.join(ports)}" if ports else ""
     yield Service("DHCP client of an uplink", ("UDP 68",), asked)
+    six = [link.name for link in config.uplink if link.ipv6]
+    server = f"the provider's DHCPv6 server ({', '.join(six)})" if six else ""
+    yield Service("DHCPv6 client of an uplink", ("UDP 546",), server)
 
 
 def _who(lines: list[str]) -> str:

@@ -111,6 +111,7 @@ class Configuring:
         parts.passwords.reset()
         parts.history.clear()
         parts.leases.forget()
+        parts.prefixes.forget()
         parts.call_log.clear()
         self._supervisor.budgets.forget()
         parts.store.end_reset()

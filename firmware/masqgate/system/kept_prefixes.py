@@ -13,6 +13,7 @@ from ..contract.codec import from_json, to_json
 from ..desired.six import is_lan_prefix
 from . import atomic
 from .leases import read_file
+from .store import not_saved
 
 _MAX_FILE = 4096
 log = logging.getLogger(__name__)
@@ -26,7 +27,7 @@ class Kept(msgspec.Struct, frozen=True):
 
 
 class KeptPrefixes:
-    """Reads once, and writes only what is new. Never raises."""
+    """Reads once, and writes only what is new. Only `forget` raises."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -54,6 +55,14 @@ class KeptPrefixes:
         """Write the prefixes down, if they are others than before."""
         if prefixes != self._kept.prefixes:
             self._write(msgspec.structs.replace(self._kept, prefixes=prefixes))
+
+    def forget(self) -> None:
+        """Be another router to the provider, without prefixes; MasqgateError if the file stays."""
+        self._kept = Kept()
+        try:
+            atomic.remove(self._path)
+        except OSError as error:
+            raise not_saved(error) from error
 
     def _write(self, kept: Kept) -> None:
         self._kept = kept

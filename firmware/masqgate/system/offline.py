@@ -87,7 +87,9 @@ def factory_reset(paths: Paths) -> None:
     store.forget_previous()
     reset_password(paths)
     try:
-        for path in (paths.events, paths.call_log, paths.usage, paths.kept_leases):
+        for path in (
+            paths.events, paths.call_log, paths.usage, paths.kept_leases, paths.kept_prefixes,
+        ):  # fmt: skip
             atomic.remove(path)
     except OSError as error:
         raise not_saved(error) from error
