@@ -6,7 +6,6 @@ namespace, in which any program can then be run.
 
 from __future__ import annotations
 
-import asyncio
 import random
 import subprocess
 from collections.abc import Sequence
@@ -16,89 +15,52 @@ from .at import Result
 from .netns import RUN_S, Namespace, resolver_folder
 from .ppp_auth import Credentials
 from .ppp_options import PeerSettings
+from .ppp_party import PppParty
 from .ppp_peer import Phase, PppPeer
 from .processes import LabError
 from .runner import Runner, wait_until
-from .telephone import Attempt, Line, Network
+from .telephone import Attempt, Network
 from .tun import CallUplink, IspTun
 
-HIGH_WATER = 3000
 DEVICE = "ppp0"
 ANYBOX_NUMBER = "5554000"
 
 
-class ClientCall:
+class ClientCall(PppParty):
     """The calling `Party`. Lives on the lab's loop."""
 
     def __init__(self, settings: PeerSettings, tun: IspTun) -> None:
+        super().__init__(PppPeer(settings, random=random.Random(7).randbytes))
         self.result: Result | None = None  # why the call did not come up
         self.attempt: Attempt | None = None
         self.over = False
         self._tun = tun
         self._uplink: CallUplink | None = None
-        self._line: Line | None = None
-        self._loop = asyncio.get_running_loop()
-        self._timer: asyncio.TimerHandle | None = None
-        self.ppp = PppPeer(settings, random=random.Random(7).randbytes)
+
+    @property
+    def _source(self) -> CallUplink | None:
+        return self._uplink
 
     def refused(self, result: Result) -> None:
         """The call did not come up."""
         self.result = result
         self.over = True
 
-    def line_up(self, line: Line) -> None:
-        """Begin to speak PPP."""
-        self._line = line
-        self.ppp.start(self._loop.time())
-        self._work()
-
-    def line_data(self, data: bytes) -> None:
-        """Bytes came."""
-        self.ppp.receive(data, self._loop.time())
-        self._work()
-
-    def line_drained(self) -> None:
-        """Room for more."""
-        if self._uplink is not None and self._line is not None:
-            self._uplink.pause(self._line.backlog > HIGH_WATER)
-
     def line_down(self) -> None:
         """The call is over."""
-        self._line = None
         self.over = True
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._uplink is not None:
-            self._uplink.close()
+        super().line_down()
 
-    def terminate(self) -> None:
-        """End PPP politely."""
-        self.ppp.terminate(self._loop.time())
-        self._work()
+    def _arrived(self, packet: bytes) -> None:
+        self._tun.write(packet)
 
     def _outgoing(self, packet: bytes) -> None:
         self.ppp.send_packet(packet)
         self._work()
 
-    def _work(self) -> None:
-        if self._line is None:
-            return
-        if output := self.ppp.take_output():
-            self._line.send(output)
-        for packet in self.ppp.take_packets():
-            self._tun.write(packet)
+    def _follow_phase(self) -> None:
         if self.ppp.phase is Phase.UP and self._uplink is None:
             self._uplink = self._tun.default(self._outgoing)
-        if self._timer is not None:
-            self._timer.cancel()
-        due = self.ppp.deadline
-        self._timer = None if due is None else self._loop.call_at(due, self._tick)
-        self.line_drained()
-
-    def _tick(self) -> None:
-        self._timer = None
-        self.ppp.tick(self._loop.time())
-        self._work()
 
 
 class DialUp:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
@@ -16,6 +15,7 @@ from .dhcp6 import Delegating, is_ipv6
 from .pcap import LINKTYPE_PPP_WITH_DIR, LINKTYPE_RAW, PcapWriter
 from .ppp_auth import Auth, Credentials
 from .ppp_options import PeerFaults, PeerSettings
+from .ppp_party import PppParty
 from .ppp_peer import Direction, Phase, PppPeer
 from .telephone import Answerer, Line, Network
 from .tun import PREFIX_BITS
@@ -30,7 +30,6 @@ NUMBERS: dict[str, Auth | None] = {
 PREFIXES = IPv6Network("2001:db8:100::/48")  # what callers are delegated comes from here
 LINK_LOCAL = IPv6Address("fe80::1")
 HANG_UP_AFTER_S = 0.5
-HIGH_WATER = 3000
 
 
 class Uplink(Protocol):
@@ -82,49 +81,31 @@ class IspFaults(PeerFaults):
     keep_line: bool = False  # do not hang up after LCP has ended
 
 
-class IspCall:
+class IspCall(PppParty):
     """One answered call: a `Party` that runs the PPP server."""
 
     def __init__(self, isp: Isp, settings: PeerSettings) -> None:
         self.isp = isp
         self.delegating = Delegating(LINK_LOCAL, isp.next_prefix())
         self.uplink: Uplink | None = None
-        self._line: Line | None = None
-        self._loop = asyncio.get_running_loop()
-        self._timer: asyncio.TimerHandle | None = None
-        self.ppp = PppPeer(
-            settings, isp.faults, random=isp.random.randbytes, on_frame=self._saw_frame
+        super().__init__(
+            PppPeer(settings, isp.faults, random=isp.random.randbytes, on_frame=self._saw_frame)
         )
+
+    @property
+    def _source(self) -> Uplink | None:
+        return self.uplink
 
     def line_up(self, line: Line) -> None:
         """Begin to speak PPP."""
-        self._line = line
         self.isp.calls.append(self)
-        self.ppp.start(self._loop.time())
-        self._work()
-
-    def line_data(self, data: bytes) -> None:
-        """Bytes came from the caller."""
-        self.ppp.receive(data, self._loop.time())
-        self._work()
-
-    def line_drained(self) -> None:
-        """Room for more."""
-        if self.uplink is not None and self._line is not None:
-            self.uplink.pause(self._line.backlog > HIGH_WATER)
+        super().line_up(line)
 
     def line_down(self) -> None:
         """The call is over."""
-        self._line = None
-        if self._timer is not None:
-            self._timer.cancel()
-        self._close_uplink()
+        super().line_down()
+        self.uplink = None
         self.isp.ended(self)
-
-    def terminate(self) -> None:
-        """End the link as the provider's administrator would."""
-        self.ppp.terminate(self._loop.time())
-        self._work()
 
     def hang_up(self) -> None:
         """Cut the line."""
@@ -142,21 +123,10 @@ class IspCall:
             self.isp.saw_packet(packet)
         self._work()
 
-    def _work(self) -> None:
-        if self._line is None:
-            return
-        if output := self.ppp.take_output():
-            self._line.send(output)
-        for packet in self.ppp.take_packets():
-            self.isp.saw_packet(packet)
-            if self.uplink is not None and not self.isp.loses():
-                self._forward(packet, self.uplink)
-        self._follow_phase()
-        if self._timer is not None:
-            self._timer.cancel()
-        due = self.ppp.deadline
-        self._timer = None if due is None else self._loop.call_at(due, self._tick)
-        self.line_drained()
+    def _arrived(self, packet: bytes) -> None:
+        self.isp.saw_packet(packet)
+        if self.uplink is not None and not self.isp.loses():
+            self._forward(packet, self.uplink)
 
     def _forward(self, packet: bytes, uplink: Uplink) -> None:
         """Send a packet of the caller on; what asks for a prefix of IPv6 gets one."""
@@ -179,11 +149,6 @@ class IspCall:
         if self.uplink is not None:
             self.uplink.close()
             self.uplink = None
-
-    def _tick(self) -> None:
-        self._timer = None
-        self.ppp.tick(self._loop.time())
-        self._work()
 
 
 @dataclass(frozen=True, slots=True)
