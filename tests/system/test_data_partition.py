@@ -73,6 +73,9 @@ def test_read_only(lab: Lab) -> None:
         assert lab.cli("config", "show").output == before
     finally:
         assert lab.console.run("mount -o remount,rw /data").code == 0
+    # One that started meanwhile has its own view of the partition, which stays read-only.
+    assert lab.console.run("systemctl restart masqgate.service").code == 0
+    wait_up(lab)
     assert save(lab, 556)[0] == 0
     assert "data_read_only" not in warnings(lab)
 
