@@ -100,6 +100,7 @@ def test_units_are_sandboxed(lab: Lab) -> None:
         ("masqgate-web-tls.service", 2.0),
         ("masqgate.service", 4.5),
         ("masqgate-dialer@modem1.service", 4.5),
+        ("masqgate-dhcp6@ppp-modem1.service", 4.5),
     ):
         output = lab.console.run(f"systemd-analyze security --no-pager {unit} | tail -1").output
         match = re.search(r"(\d+\.\d)", output)
