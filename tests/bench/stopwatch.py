@@ -24,7 +24,8 @@ PATIENCE_S = 900.0
 EVENTS = "/data/log/events.jsonl"
 LOOK_S = 0.05
 READ_S = 3.0  # between two looks at the router's history: each one costs it time
-NEWEST = 60
+NEWEST = 30
+AHEAD_S = 60.0  # what seems to be later was written when the clock was wrong
 
 
 class Stopwatch:
@@ -77,7 +78,7 @@ class Stopwatch:
         found = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
         for event in found:
             event["at"] -= self._ahead_s
-        return [event for event in found if event["at"] > after]
+        return [event for event in found if after < event["at"] < time.time() + AHEAD_S]
 
     def told(self, after: float, wanted: Callable[[dict[str, Any]], bool]) -> float:
         """Wait for an event; when it happened."""
