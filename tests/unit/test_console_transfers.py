@@ -13,12 +13,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from masqgate.console import lock, menu, transfers
+from masqgate.console.terminal import Terminal
 from masqgate.contract import backup
 from masqgate.contract.backup import Backup
 from masqgate.contract.document import parse
+from masqgate.contract.paths import Paths
+from masqgate.system import uart
 from masqgate.system.password import hash_password
 from masqgate.system.staging import Staging
 from pexpect import TIMEOUT
@@ -308,6 +313,47 @@ def test_the_rescue_shell_is_not_given_where_a_password_is_asked_for(tmp_path: P
     config.unlink()
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False)
     assert "SHELL" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("why", "password"), [("window", True), ("window", False), ("file", True)]
+)
+def test_nor_where_the_key_may_have_come_from_the_other_end_of_a_call(
+    tmp_path: Path, why: str, password: bool
+) -> None:
+    paths = Paths(tmp_path / "run", tmp_path / "data")
+    uart.lend(paths, "ttyAMA0", why)
+    paths.config.parent.mkdir(parents=True)
+    if password:
+        paths.password.write_text(LINE + "\n")
+    port = tmp_path / "ttyAMA0"
+    port.write_text("")
+    script = Path("rootfs-overlay/usr/lib/masqgate/console-or-shell").read_text()
+    for old, new in (
+        ("/data/", f"{paths.data}/"), ("/run/masqgate/", f"{paths.run}/"), ("sleep 5", ""),
+        ("python3 -m masqgate.console", "false"), ("/run/console.log", "/dev/null"),
+        ("exec sh -i", "echo SHELL"),
+    ):  # fmt: skip
+        script = script.replace(old, new)
+    with port.open() as stdin:
+        done = subprocess.run(
+            ["sh", "-c", script], stdin=stdin, capture_output=True, text=True, check=False
+        )
+    wanted = why == "window" and password
+    assert ("SHELL" in done.stdout) is not wanted
+    seat: Any = SimpleNamespace(name="ttyAMA0")
+    assert lock.Lock(seat, paths).wanted is wanted
+    seat.name = "ttyS1"  # the console's own port
+    assert not lock.Lock(seat, paths).wanted
+
+
+def test_a_terminal_knows_its_port() -> None:
+    ours, theirs = os.openpty()
+    try:
+        assert Terminal(theirs, theirs).name == Path(os.ttyname(theirs)).name
+    finally:
+        os.close(ours)
+        os.close(theirs)
 
 
 def test_the_menu_and_its_help_fit_the_screen() -> None:

@@ -11,6 +11,7 @@ import time
 from masqgate.contract.errors import MasqgateError
 from masqgate.contract.paths import Paths
 from masqgate.system import offline
+from masqgate.system.uart import lent_by_key
 
 from .terminal import Terminal
 
@@ -27,8 +28,12 @@ class Lock:
 
     @property
     def wanted(self) -> bool:
-        """Whether a password is to be asked for: it is configured, and there is one."""
-        return offline.console_password(self._paths)
+        """Whether a password is to be asked for, and there is one.
+
+        It is if it is configured, or if the modem's UART became the console by a key.
+        """
+        remote = lent_by_key(self._paths, self._terminal.name)
+        return offline.console_password(self._paths, remote)
 
     def open(self) -> None:
         """Ask until the password is right; HungUp if the terminal is gone."""

@@ -10,6 +10,7 @@ import subprocess
 import termios
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from masqgate.core.line import Key, LineEditor
 from masqgate.core.words import ascii_only
@@ -36,6 +37,14 @@ class Terminal:
         self._pending = bytearray()
         self._column = 0
         self._take_over()
+
+    @property
+    def name(self) -> str:
+        """The serial port's name, for example ttyAMA0; empty if it is none."""
+        try:
+            return Path(os.ttyname(self._source)).name
+        except OSError:
+            return ""
 
     def say(self, *lines: str) -> None:
         """Print lines."""

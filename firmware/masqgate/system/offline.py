@@ -54,10 +54,14 @@ def restore(paths: Paths, text: str) -> None:
         PasswordFile(paths.password).write(found.password)
 
 
-def console_password(paths: Paths) -> bool:
-    """Whether the console's menu is to ask for the password: it is configured, and set."""
+def console_password(paths: Paths, remote: bool = False) -> bool:
+    """Whether the console's menu is to ask for the password: it is configured, and set.
+
+    `remote`: who types may be far away; then it is asked for in any case, if it is set.
+    """
     try:
-        return config(paths).console.password and bool(PasswordFile(paths.password).read())
+        asked = remote or config(paths).console.password
+        return asked and bool(PasswordFile(paths.password).read())
     except OSError:
         return True  # there is one, but the card does not give it
 

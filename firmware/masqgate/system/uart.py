@@ -23,12 +23,13 @@ from . import atomic
 JUMPER = 24  # GPIO 24, pin 18 of the header, beside pin 17 (3.3 V)
 SPEED = termios.B115200
 POLL_S = 0.1
+BY_KEY = "window"
 
 log = logging.getLogger(__name__)
 
 
 def why_console(wanted: Path, jumper: Callable[[], bool], window: Callable[[], bool]) -> str:
-    """Return what asks for the console: 'file', 'jumper', 'window', or '' for nothing."""
+    """Return what asks for the console: 'file', 'jumper', BY_KEY, or '' for nothing."""
     if wanted.exists():
         return "file"
     try:
@@ -37,7 +38,7 @@ def why_console(wanted: Path, jumper: Callable[[], bool], window: Callable[[], b
     except OSError as error:
         log.warning("the jumper cannot be read: %s", error.strerror)
     try:
-        return "window" if window() else ""
+        return BY_KEY if window() else ""
     except (OSError, termios.error) as error:
         log.warning("there is no window on the modem's UART: %s", error)
         return ""
@@ -71,6 +72,18 @@ def listen(device: str, seconds: int) -> bool:
 def lend(paths: Paths, name: str, why: str) -> None:
     """Write down that a port is the console's; the dialer looks there before it opens one."""
     atomic.write(paths.lent(name), why.encode())
+
+
+def lent_by_key(paths: Paths, name: str) -> bool:
+    """Whether a port is the console because of what came over itself.
+
+    It may have come from the other end of a call that outlived a restart, and not from a person
+    with a cable.
+    """
+    try:
+        return bool(name) and paths.lent(name).read_bytes() == BY_KEY.encode()
+    except OSError:
+        return False
 
 
 def is_kernels(name: str, active: Path = Path("/sys/class/tty/console/active")) -> bool:
