@@ -25,7 +25,7 @@ from .updates import Systems
 
 LOGS = ROOT / "build" / "lab-logs" / "powercut"
 # Of an update's hundred thousand sectors, a sample.
-UPDATE_LIMITS = Limits(prefixes=100, subsets=4, exhausted=2)
+UPDATE_LIMITS = Limits(prefixes=300, subsets=32, exhausted=2)
 Wanted = argparse.Namespace
 FOLDER = ROOT / "build" / "powercut"
 SHOWN = 5  # bad states of an operation that are told one by one
