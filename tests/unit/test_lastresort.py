@@ -86,10 +86,15 @@ def pass_minutes(router: Router, minutes: float) -> None:
     router.client.status()  # the loop is past the apply
 
 
-def test_it_restarts_in_time_and_is_counted(router: Router) -> None:
+def begin(router: Router) -> None:
+    """Start, and wait until the supervisor has looked at what the dialer tells."""
     router.start()
-    until(lambda: bool(router.applier.applied))
-    router.client.status()
+    until(lambda: router.client.status().uplinks[0].state is WAITING)
+    pass_minutes(router, 0)
+
+
+def test_it_restarts_in_time_and_is_counted(router: Router) -> None:
+    begin(router)
     pass_minutes(router, 9)
     assert router.rebooter.ordered == 0
     pass_minutes(router, 1.1)
@@ -99,8 +104,7 @@ def test_it_restarts_in_time_and_is_counted(router: Router) -> None:
     pass_minutes(router, 60)
     assert router.rebooter.ordered == 1, "one order is enough"
     router.stop()
-    router.start()  # after the restart, which was in vain
-    pass_minutes(router, 0)
+    begin(router)  # after the restart, which was in vain
     pass_minutes(router, 11)
     assert router.rebooter.ordered == 1, "the wait has doubled"
     pass_minutes(router, 10)
@@ -115,8 +119,7 @@ def test_it_restarts_in_time_and_is_counted(router: Router) -> None:
 def test_without_the_setting_it_never_does(tmp_path: Path) -> None:
     router = Router(tmp_path)
     router.dialer("modem1", one("modem1", WAITING, "modem_silent"))
-    router.start()
-    until(lambda: bool(router.applier.applied))
+    begin(router)
     pass_minutes(router, 100_000)
     assert router.rebooter.ordered == 0
     router.close()
@@ -126,9 +129,7 @@ def test_a_card_that_does_not_keep_the_count_allows_no_restart(
     router: Router, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(router.rebooter, "write", lambda reboots: False)
-    router.start()
-    until(lambda: bool(router.applier.applied))
-    router.client.status()  # the loop is past the apply
+    begin(router)
     pass_minutes(router, 11)
     assert router.rebooter.ordered == 0
     assert "reboot_not_counted" in router.codes()
