@@ -145,5 +145,6 @@ def test_an_update_without_a_page_takes_itself_back(updates: Updates, tmp_path: 
     assert slot(status, "a")["state"] == "not_bootable"
     assert BROKEN in status["last"]["text"] and "page" in status["last"]["text"]
     lab.wait_ready()
+    lab.wait_status(lambda s: bool(s["active"]), STEP_S, "the uplink is up again")
     shown = html.unescape(lab.page("/update", *page(lab, tmp_path)).body)
     assert f"Last update: {status['last']['text']}" in shown
