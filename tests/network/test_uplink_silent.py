@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 from scapy.layers.inet import ICMP, IP, TCP, UDP, fragment
-from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6
+from scapy.layers.inet6 import ICMPv6EchoRequest, ICMPv6MLReport2, ICMPv6ND_NS, IPv6
 from scapy.packet import Packet, Raw
 
 from .router import LAN, MODEM_MAC, PEER, ROUTER, SERVER, UPLINK, World
@@ -29,7 +29,12 @@ def uplink(online: World) -> Iterator[Wire]:
 def answers(world: World, uplink: Wire) -> list[Packet]:
     """What came out of the router until now."""
     world.udp(world.hosts[0]).sendto(b"marker", (SERVER, 9))
-    return list(uplink.frames_until(b"marker"))
+    return [frame for frame in uplink.frames_until(b"marker") if not is_of_its_own(frame)]
+
+
+def is_of_its_own(frame: Packet) -> bool:
+    """What the kernel says unasked when an address comes: its groups (RFC 3810), and DAD."""
+    return ICMPv6MLReport2 in frame or (ICMPv6ND_NS in frame and frame[IPv6].src == "::")
 
 
 def probe(uplink: Wire, packet: Packet) -> None:
