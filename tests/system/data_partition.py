@@ -1,4 +1,4 @@
-"""A data partition that is full or read-only, and what has to go on meanwhile."""
+"""A data partition that is full, read-only or broken, and what has to go on meanwhile."""
 
 from __future__ import annotations
 
@@ -19,11 +19,31 @@ while step >= 4096:
         step //= 2
 os.fsync(file)
 """
+# The kernel is told that the mounted partition ends after 64 KiB: whatever lies behind that
+# can be neither read nor written. (The emulated card hides its own errors from the board.)
+BREAK = """
+import array, fcntl, pathlib, struct
+disk = pathlib.Path("/run/masqgate-boot/disk").read_text().strip()
+start = int(pathlib.Path(f"/sys/class/block/{disk[5:]}p4/start").read_text()) * 512
+part = array.array("b", struct.pack("=qqi64s64s4x", start, 1 << 16, 4, b"", b""))
+ask = struct.pack("@iiiP", 3, 0, len(part), part.buffer_info()[0])
+with open(disk, "rb") as device:
+    fcntl.ioctl(device, 0x1269, ask)
+"""
 
 
 def fill(lab: Lab) -> None:
     """Leave not one block on it."""
-    lab.console.put("/tmp/script.py", FILL.encode())
+    _run_python(lab, FILL)
+
+
+def break_card(lab: Lab) -> None:
+    """Let it give errors, until the next start."""
+    _run_python(lab, BREAK)
+
+
+def _run_python(lab: Lab, script: str) -> None:
+    lab.console.put("/tmp/script.py", script.encode())
     done = lab.console.run("python3 /tmp/script.py")
     assert done.code == 0, done.output
 

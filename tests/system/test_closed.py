@@ -110,3 +110,36 @@ def test_units_are_sandboxed(lab: Lab) -> None:
 
 def test_no_failed_unit(lab: Lab) -> None:
     assert lab.console.run("systemctl --failed --no-legend --plain").output.strip() == ""
+
+
+def test_nobody_logs_in_from_afar(lab: Lab) -> None:
+    """No server for that is installed, no account has a password, and there are no keys."""
+    servers = "sshd dropbear telnetd in.telnetd rlogind"
+    found = lab.console.run(f"for name in {servers}; do command -v $name; done").output
+    assert found.strip() == ""
+    accounts = lab.console.run("cat /etc/shadow").output.splitlines()
+    assert accounts
+    assert all(account.split(":")[1].startswith(("!", "*")) for account in accounts)
+    keys = "ls /etc/ssh /root/.ssh /home/*/.ssh /data/.ssh"
+    assert "authorized" not in lab.console.run(keys).output
+
+
+def test_logs_are_capped_and_in_memory(lab: Lab) -> None:
+    """What journald itself says of its cap; the router's own history: tests/unit/test_history."""
+    said = lab.console.run("journalctl -b -u systemd-journald --no-pager").output
+    found = re.search(r"Runtime Journal \(/run/log/journal/\w+\) is \S+, max (\S+),", said)
+    assert found, said
+    assert found[1] == "8M"
+    assert lab.console.run("test -e /var/log/journal").code != 0
+    used = int(lab.console.run("du -sk /run/log/journal | cut -f 1").output)
+    assert 0 < used <= 9 << 10
+    assert int(lab.console.run("du -sk /data/log | cut -f 1").output) <= 4 << 10
+
+
+def test_watchdogs_are_set(lab: Lab) -> None:
+    """The supervisor's by systemd, systemd's by the board (the emulated one has none)."""
+    for unit in ("masqgate.service", "masqgate-web.service", "masqgate-dialer@modem1.service"):
+        assert lab.console.run(f"systemctl show -P Restart {unit}").output == "always", unit
+    assert lab.console.run("systemctl show -P WatchdogUSec masqgate.service").output == "2min"
+    manager = lab.console.run("systemd-analyze cat-config systemd/system.conf").output
+    assert re.findall(r"^RuntimeWatchdogSec=(\S+)", manager, re.MULTILINE) == ["15s", "0"]
