@@ -98,17 +98,17 @@ def _refused(result: Result) -> Break:
 
 def _silent(bench: Bench) -> float:
     """The modem takes everything and answers nothing; it begins with the first command."""
-    bench.hang_up()
-    bench.lab.modem.fault(silent=True)
-    before = len(bench.lab.modem.commands)
-    bench.watch.hand.do("connect")
-    return bench.watch.seen(lambda: len(bench.lab.modem.commands) > before, "a command")
+    return _first_command(bench, silent=True)
 
 
 def _only_reset(bench: Bench) -> float:
     """The modem answers ERROR until it is told ATZ; it begins with the first command."""
+    return _first_command(bench, until_reset=True)
+
+
+def _first_command(bench: Bench, **fault: bool) -> float:
     bench.hang_up()
-    bench.lab.modem.fault(until_reset=True)
+    bench.lab.modem.fault(**fault)
     before = len(bench.lab.modem.commands)
     bench.watch.hand.do("connect")
     return bench.watch.seen(lambda: len(bench.lab.modem.commands) > before, "a command")

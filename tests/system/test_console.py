@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
+from tests.lab.console_line import ConsoleLine
 from tests.lab.lab import Lab
 from tests.lab.processes import LabError
 from tests.lab.runner import wait_until
@@ -12,7 +15,7 @@ from .helpers import LONG_S, wait_up
 
 
 @pytest.fixture
-def menu(lab: Lab):  # type: ignore[no-untyped-def]
+def menu(lab: Lab) -> Iterator[ConsoleLine]:
     """The console at its menu, not in a shell."""
     wait_up(lab)
     lab.console.leave_shell()
@@ -20,7 +23,7 @@ def menu(lab: Lab):  # type: ignore[no-untyped-def]
     lab.console.lost()
 
 
-def ask(line, text: str, answer: str) -> str:  # type: ignore[no-untyped-def]
+def ask(line: ConsoleLine, text: str, answer: str) -> str:
     """Type a line, and wait for an answer."""
     start = line.position
     line.send(text + "\r")
@@ -28,7 +31,7 @@ def ask(line, text: str, answer: str) -> str:  # type: ignore[no-untyped-def]
     return str(line.text(start))
 
 
-def test_menu_tells_the_state_in_words(lab: Lab, menu) -> None:  # type: ignore[no-untyped-def]
+def test_menu_tells_the_state_in_words(lab: Lab, menu: ConsoleLine) -> None:
     text = ask(menu, "", r"masqgate> ?$")
     shown = ask(menu, "h", r"masqgate> ?$")
     assert "shell" in shown
@@ -36,7 +39,7 @@ def test_menu_tells_the_state_in_words(lab: Lab, menu) -> None:  # type: ignore[
     assert (text + shown).isascii()
 
 
-def test_console_works_without_the_supervisor(lab: Lab, menu) -> None:  # type: ignore[no-untyped-def]
+def test_console_works_without_the_supervisor(lab: Lab, menu: ConsoleLine) -> None:
     lab.console.run("systemctl stop masqgate.service masqgate-web.socket masqgate-web.service")
     try:
         lab.console.leave_shell()
@@ -53,7 +56,7 @@ def test_console_works_without_the_supervisor(lab: Lab, menu) -> None:  # type: 
         wait_up(lab)
 
 
-def test_console_works_while_the_page_is_broken(lab: Lab, menu) -> None:  # type: ignore[no-untyped-def]
+def test_console_works_while_the_page_is_broken(lab: Lab, menu: ConsoleLine) -> None:
     """The page's program cannot start: console, calls and LAN do not care; then it is back."""
     page = "/usr/lib/python3/dist-packages/masqgate_web"
     lab.console.run(f"chmod 700 {page}; systemctl restart --no-block masqgate-web.service")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -182,7 +183,7 @@ def test_the_step_comes_after_the_restart_and_is_counted_by_cause() -> None:
 def test_it_is_taken_seldom() -> None:
     world = silent(CUT)
     world.run_for(24 * 3600.0)
-    gaps = [later - sooner for sooner, later in zip(world.power_asked, world.power_asked[1:])]  # noqa: B905
+    gaps = [later - sooner for sooner, later in pairwise(world.power_asked)]
     assert 20 < len(world.power_asked) < 50
     assert min(gaps[1:]) > 1800.0
 
