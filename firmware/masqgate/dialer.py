@@ -75,6 +75,7 @@ class Dialer:
         self._number = 0
         self._since = (LinkState.OFF, time.time())
         self._last: LinkStatus | None = None
+        self._report_at: float | None = None  # monotonic
         self._machine = machine_for(
             self._files.config(),
             self._timings,
@@ -104,6 +105,7 @@ class Dialer:
                 self._tick()
                 next_tick = now + TICK_S
             due = [next_tick, *self._timers.values(), *([next_dog] if dog is not None else [])]
+            due += [self._report_at] if self._report_at is not None else []
             self._take_event(max(0.0, min(due) - time.monotonic()))
         notify("STOPPING=1")
         self._server.stop()
@@ -121,6 +123,8 @@ class Dialer:
             if self._timers.get(timer, now + 1) <= now:
                 del self._timers[timer]
                 self._feed(ev.TimerExpired(timer))
+        if self._report_at is not None and self._report_at <= now:
+            self._report()
 
     def _feed(self, event: ev.Event) -> None:
         if isinstance(event, ev.PppdEnded):
@@ -128,7 +132,10 @@ class Dialer:
             self._files.forget_pppd()
         for command in self._machine.handle(event, time.monotonic()):
             self._do(command)
-        self._report()
+        if not isinstance(event, ev.PppdLogged):
+            self._report()
+        elif self._report_at is None:  # name servers follow the addresses
+            self._report_at = time.monotonic() + self._timings.gather
 
     def _told(self, command: wire.Command) -> None:
         """A client's command; called in the server's thread."""
@@ -150,7 +157,8 @@ class Dialer:
                 self._feed(ev.Counted(*counted))
         if answer := self._files.power_answer():
             self._feed(answer)
-        self._report(force=self._machine.state in (LinkState.UP, LinkState.WAITING))
+        if self._report_at is None:
+            self._report(force=self._machine.state in (LinkState.UP, LinkState.WAITING))
 
     # Commands
 
@@ -254,6 +262,7 @@ class Dialer:
 
     def _report(self, *, force: bool = False) -> None:
         """Tell the clients, if there is something new."""
+        self._report_at = None
         state = self._machine.state
         if state is not self._since[0]:
             self._since = (state, time.time())

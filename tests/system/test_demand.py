@@ -21,6 +21,7 @@ import socket
 socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", ("{}", {}))
 """
 QUIET_S = 3.0
+AGAIN_S = 5.0  # a person who tries again
 PATIENCE_S = 600.0
 
 
@@ -57,6 +58,7 @@ def _fetch(lab: Lab, box: Box, url: str) -> str:
             text = box.fetch(url, timeout_s=PATIENCE_S).strip()
         except LabError as error:
             lab.say(f"attempt {attempt}: {error}")
+            time.sleep(AGAIN_S)
             continue
         lab.say(
             f"attempt {attempt} of {box.name} was answered {time.monotonic() - began:.1f} s on"

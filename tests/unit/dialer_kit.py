@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -185,7 +186,8 @@ def main() -> None:
     paths = Paths(Path(run), Path(data), Path(run))
     program = os.environ.get("MASQGATE_TEST_PPPD", " ".join(STANDIN)).split()
     providers = Providers(Path(os.environ.get("MASQGATE_TEST_PROVIDERS", "/nonexistent")))
-    Dialer(paths, name, QUICK, program, rule=PTYS, find=providers.find).run()
+    timings = replace(QUICK, gather=float(os.environ.get("MASQGATE_TEST_GATHER", QUICK.gather)))
+    Dialer(paths, name, timings, program, rule=PTYS, find=providers.find).run()
 
 
 if __name__ == "__main__":

@@ -60,6 +60,12 @@ def test_a_call_comes_up_and_is_told_of(lab: PtyLab, tmp_path: Path) -> None:
         assert [entry.code for entry in process.entries] == ["dialing", "up"]
 
 
+def test_a_call_is_told_with_its_name_servers(lab: PtyLab, tmp_path: Path) -> None:
+    """Without them, the LAN would be told for a moment that no name exists."""
+    with dialer(tmp_path, lab.path, environment={"MASQGATE_TEST_GATHER": "5"}) as process:
+        assert process.wait_for(UP).dns == ("198.51.100.53",)
+
+
 def test_its_socket_and_options_are_for_root_alone(lab: PtyLab, tmp_path: Path) -> None:
     with dialer(tmp_path, lab.path) as process:
         process.wait_for(UP)

@@ -62,6 +62,9 @@ def ruleset(config: Config, facts: Facts) -> str:
     active = active_uplink(config, facts)
     way_out = interface_of(active) if active and facts.password_set else ""
     dialed = demanded(config, facts)
+    # Also while a call comes up or ends: rules come before routes, and dnsmasq would tell hosts
+    # at once that there is no such name if its question could not be sent.
+    sink = facts.password_set and any(modem.mode == "demand" for modem in config.modems)
     used = active if way_out and isinstance(active, Modem) and active.mode == "demand" else None
     lines = [interface_of_line(line) for line in config.lines]
     inside = lines if facts.password_set else []
@@ -69,7 +72,7 @@ def ruleset(config: Config, facts: Facts) -> str:
     chains = [
         _arrival(uplinks, lines),
         _arrival_lan(config.lan),
-        _reply_lan(config.lan, dials=dialed is not None),
+        _reply_lan(config.lan, sink=sink),
         _arrival_uplink(config.lan, way6),
         *([_chain("arrival_caller", *callers.arrival())] if lines else []),
         _sane(),
@@ -85,7 +88,7 @@ def ruleset(config: Config, facts: Facts) -> str:
         *_demand(dialed, used),
         _output(way6, dials=dialed is not None),
         _translate(config.lan),
-        _departure(config.lan, lines, way6, dials=dialed is not None),
+        _departure(config.lan, lines, way6, sink=sink),
         *(_six(way6, way_out, delegation, counts=used is not None) if way6 else ()),
     ]  # fmt: skip
     counters = "".join(f"\tcounter {name} {{\n\t}}\n\n" for name in COUNTERS.values())
@@ -159,7 +162,7 @@ def _arrival_lan(lan: Lan) -> str:
     )
 
 
-def _reply_lan(lan: Lan, *, dials: bool = False) -> str:
+def _reply_lan(lan: Lan, *, sink: bool = False) -> str:
     """What is not tracked on its way in must not be tracked on its way out."""
     return _chain(
         "reply_lan",
@@ -167,7 +170,7 @@ def _reply_lan(lan: Lan, *, dials: bool = False) -> str:
         ' notrack comment "DNS and page"',
         f'oifname "{BRIDGE}" ip saddr {lan.interface.ip} icmp type echo-reply notrack'
         ' comment "ping"',
-        *([f'oifname "{SINK}" notrack comment "goes nowhere"'] if dials else []),
+        *([f'oifname "{SINK}" notrack comment "goes nowhere"'] if sink else []),
         base="filter hook output priority raw; policy accept",
     )
 
@@ -339,13 +342,13 @@ def _translate(lan: Lan) -> str:
     )
 
 
-def _departure(lan: Lan, lines: list[str], way6: str, *, dials: bool = False) -> str:
+def _departure(lan: Lan, lines: list[str], way6: str, *, sink: bool = False) -> str:
     nowhere = f'oifname "{SINK}" accept comment "goes nowhere: a look-up that may dial"'
     strange = "fib saddr . oif type != local"
     return _chain(
         "departure",
         f'oifname {{ "lo", "{BRIDGE}" }} accept comment "stays inside"',
-        *([nowhere] if dials else []),
+        *([nowhere] if sink else []),
         *callers.departure(lines),
         'oifname != @uplinks counter drop comment "an interface that nobody configured"',
         *six.to_chain("oifname", way6, "departure"),

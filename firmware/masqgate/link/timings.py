@@ -25,6 +25,7 @@ class Timings:
     slow_negotiation: float = 400.0  # the same on a line of 300 bit/s, which some packets fill
     stall: float = 30.0  # without a line of pppd's log while PPP is negotiated
     silence: float = 20.0  # on top of three echo intervals without a sign of life of pppd
+    gather: float = 0.1  # addresses and name servers are lines of pppd's log, and told together
     steady: float = 60.0  # a call as long as this makes the back-off start anew
     terminate: float = 10.0  # SIGTERM until SIGKILL
     kill: float = 5.0  # SIGKILL until we complain
