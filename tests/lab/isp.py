@@ -26,6 +26,7 @@ DNS = IPv4Address("198.51.100.53")
 ACCOUNT = Credentials("masqgate", "lab-secret")
 NUMBERS: dict[str, Auth | None] = {
     "5551000": Auth.CHAP, "5551001": Auth.PAP, "5551002": Auth.MSCHAPV2, "5551003": None,
+    "*99#": Auth.CHAP,  # what a mobile modem dials
 }  # fmt: skip
 PREFIXES = IPv6Network("2001:db8:100::/48")  # what callers are delegated comes from here
 LINK_LOCAL = IPv6Address("fe80::1")

@@ -1,6 +1,7 @@
 """The mobile side of an emulated modem: its SIM and the network (3GPP TS 27.007, TS 31.102).
 
-A network takes whom it likes; nothing here checks a PIN, the SIM is unlocked.
+A network takes whom it likes. With a PIN the SIM is locked until it is entered; after three wrong
+ones it wants its PUK.
 """
 
 from __future__ import annotations
@@ -20,12 +21,22 @@ class MobileSim:
     operator: str = "Lab Mobile"
     registered: bool = True
     contexts: list[str] = field(default_factory=list)  # access points that were set
+    pin: str = ""  # none: the SIM is not locked
+    attempts: int = 3  # left
+    tried: list[str] = field(default_factory=list)  # PINs
 
     def answer(self, name: str, op: str, args: str) -> list[str] | None:
         """Return the lines that answer an extended command; None if it is none of ours."""
         match name, op:
             case "CPIN", "?":
-                return ["+CPIN: READY"]
+                state = "SIM PIN" if self.attempts else "SIM PUK"
+                return [f"+CPIN: {state if self.locked else 'READY'}"]
+            case "CPIN", "=":
+                return self._enter(args.strip('"'))
+            case "CPINR", "":
+                return [f"+CPINR: SIM PIN,{self.attempts},3"]
+            case _ if self.locked:
+                return None
             case "CIMI", "":
                 return [self.imsi] if self.imsi else None
             case "CRSM", "=":
@@ -40,6 +51,18 @@ class MobileSim:
             case "CESQ", "":
                 return ["+CESQ: 99,99,255,255,20,45"]
         return None
+
+    @property
+    def locked(self) -> bool:
+        """Whether nothing works before its PIN is entered."""
+        return bool(self.pin) and (not self.tried or self.tried[-1] != self.pin)
+
+    def _enter(self, pin: str) -> list[str] | None:
+        if not self.locked or not self.attempts:
+            return None
+        self.tried.append(pin)
+        self.attempts = self.attempts - 1 if self.locked else 3
+        return None if self.locked else []
 
     def _file(self, args: str) -> list[str] | None:
         number = args.split(",")[1]
