@@ -219,20 +219,36 @@ def test_a_saturated_call_is_not_hung_up() -> None:
 
 def test_short_calls_do_not_reset_the_back_off() -> None:
     world = World()
+
+    def wait() -> float:
+        """Lose a call; return the seconds from that until the next dial."""
+        world.log("Modem hangup")
+        world.end_pppd(16, 0.1)
+        world.reach(S.HANGING_UP)
+        lost_at = world.now
+        world.reach(S.WAITING)
+        return world.machine.deadlines[ev.Timer.REDIAL] - lost_at
+
     waits = []
     for _ in range(5):
         world.reach(S.UP)
-        world.log("Modem hangup")
-        world.end_pppd(16, 0.1)
-        world.reach(S.WAITING)
-        waits.append(world.machine.deadlines[ev.Timer.REDIAL] - world.now)
-    assert waits == sorted(waits) and waits[-1] == 80.0
+        waits.append(wait())
+    assert waits == sorted(waits) and waits[-1] == pytest.approx(80.0)
     world.reach(S.UP)
     world.run_for(61.0)
+    assert wait() == pytest.approx(5.0)
+
+
+def test_a_line_rests_while_its_modem_is_brought_to_order() -> None:
+    world = World()
+    world.reach(S.UP)
     world.log("Modem hangup")
     world.end_pppd(16, 0.1)
-    world.reach(S.WAITING)
-    assert world.machine.deadlines[ev.Timer.REDIAL] - world.now == 5.0
+    world.faults.modem = "silent"
+    brought = world.reach(S.WAITING)
+    assert brought > Timings().first_redial
+    left = world.machine.deadlines[ev.Timer.REDIAL] - world.now
+    assert left == Timings().least_redial
 
 
 def test_a_port_that_goes_at_each_hang_up_does_not_hurry_the_next_dial() -> None:

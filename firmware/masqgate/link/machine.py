@@ -55,6 +55,7 @@ class LinkMachine(Skeleton):
         self._backoff = Backoff(timings, chance)
         self._find = find
         self._failure = NO_FAILURE
+        self._failed_at: float | None = None  # monotonic
         self._wishes = Wishes()
 
     @property
@@ -88,18 +89,23 @@ class LinkMachine(Skeleton):
             self._open()
         else:
             self._wait()
-        self._failure = NO_FAILURE
+        self._failure, self._failed_at = NO_FAILURE, None
 
     def _wait(self) -> None:
         code, detail = self._failure
         cause = reasons.FAILURES[code].cause
         seconds = self._backoff.wait(cause)
+        if cause is Cause.LINE:  # it has rested while the modem was brought to order
+            rested = self._out.now - (self._failed_at or self._out.now)
+            seconds = max(self._timings.least_redial, seconds - rested)
         self._enter(LinkState.WAITING, reasons.waiting(code, detail, seconds))
         self._out.set(Timer.REDIAL, seconds)
         self._out.note(code, self.reason.text, "warning" if cause is Cause.LINE else "error")
 
     def _remember(self, code: str, detail: str = "") -> None:
         """Keep why the link must wait. A fault of the line does not hide a refusal before it."""
+        if self._failed_at is None:
+            self._failed_at = self._out.now
         grave = reasons.FAILURES[self._failure[0]].cause is not Cause.LINE
         if not grave or reasons.FAILURES[code].cause is not Cause.LINE:
             self._failure = (code, detail)

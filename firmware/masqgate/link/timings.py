@@ -29,7 +29,8 @@ class Timings:
     steady: float = 60.0  # a call as long as this makes the back-off start anew
     terminate: float = 10.0  # SIGTERM until SIGKILL
     kill: float = 5.0  # SIGKILL until we complain
-    first_redial: float = 5.0  # then doubled, up to the longest
+    least_redial: float = 0.5  # from a modem in order until it dials again
+    first_redial: float = 5.0  # since the failure; then doubled, up to the longest
     longest_redial: float = 300.0
     auth_pause: float = 300.0  # after three refused logins
     auth_long_pause: float = 1800.0  # after six, and for ever
