@@ -31,13 +31,14 @@ from .link.timings import Timings
 from .system import atomic
 from .system.dialer_files import DialerFiles
 from .system.notify import notify, watchdog_s
+from .system.portholder import PortHolder
 from .system.pppd import PPPD, Pppd, clear_stale, read_counters
 from .system.providers import Providers
 from .system.report_server import ReportServer
-from .system.serialport import PORT_RULE, PortRule, SerialPort
+from .system.serialport import PORT_RULE, PortRule
+from .system.signalport import SignalPort
 
 TICK_S = 2.0  # counters, pppd's state, and reports while there is something to count
-MAX_HUNG = 3  # ports that do not open or close: the kernel's fault, but it must not grow
 EXIT_CONFIG = 78  # sysexits(3), EX_CONFIG
 _LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 log = logging.getLogger("masqgate.dialer")
@@ -63,13 +64,10 @@ class Dialer:
         self._files = DialerFiles(paths, name)
         self._timings = timings or Timings()
         self._program = program
-        self._rule = rule
         self._queue: SimpleQueue[Item] = SimpleQueue()
         self._timers: dict[ev.Timer, float] = {}
-        self._port: SerialPort | None = None
-        self._former: SerialPort | None = None
-        self._hung: list[SerialPort] = []  # told to close, and not closed yet
-        self._generation = 0
+        self._holder = PortHolder(lambda *item: self._queue.put(item), self._timings.dtr_low, rule)
+        self._signal = SignalPort(self._timings, rule, lambda event: self._queue.put((0, event)))
         self._pppd: Pppd | None = None
         self._entries: list[Entry] = []
         self._number = 0
@@ -116,7 +114,7 @@ class Dialer:
         """Wait for an event, or for a timer to run out."""
         with contextlib.suppress(Empty):
             generation, event = self._queue.get(timeout=patience_s)
-            if generation in (0, self._generation):
+            if generation in (0, self._holder.generation):
                 self._feed(event)
         now = time.monotonic()
         for timer in [timer for timer, at in self._timers.items() if at <= now]:
@@ -132,6 +130,8 @@ class Dialer:
             self._files.forget_pppd()
         for command in self._machine.handle(event, time.monotonic()):
             self._do(command)
+        port = self._holder.port
+        self._signal.follow(self._machine.second_port, "" if port is None else port.device)
         if not isinstance(event, ev.PppdLogged):
             self._report()
         elif self._report_at is None:  # name servers follow the addresses
@@ -186,50 +186,12 @@ class Dialer:
             case ev.RememberPin(mark):
                 self._files.keep_pin_mark(mark)
             case _:
-                self._do_on_port(command)
-
-    def _do_on_port(self, command: ev.Command) -> None:
-        match command:
-            case ev.OpenPort(path, speed, flow_control):
-                self._open_port(path, speed, flow_control)
-            case ev.ClosePort():
-                self._close_port()
-            case ev.WritePort(data, shown) if self._port is not None:
-                log.info("To the modem: %s", shown)
-                self._port.write(data)
-            case ev.DropDtr() if self._port is not None:
-                self._port.drop_dtr()
-            case ev.LendPort() if self._port is not None:
-                self._port.lend()
-
-    def _open_port(self, path: str, speed: int, flow_control: bool) -> None:
-        self._close_port()
-        self._generation += 1
-        generation = self._generation
-        self._hung = [port for port in self._hung if not port.closed.is_set()]
-        if len(self._hung) > MAX_HUNG:
-            text = "earlier attempts still hang in the kernel"
-            self._queue.put((generation, ev.PortFailed("broken", text)))
-            return
-        self._port = SerialPort(
-            path,
-            speed,
-            flow_control,
-            self._timings.dtr_low,
-            lambda event: self._queue.put((generation, event)),
-            self._former,
-            self._rule,
-        )
-
-    def _close_port(self) -> None:
-        if self._port is not None:
-            self._port.close()
-            self._former, self._port = self._port, None
-            self._hung.append(self._former)
-            self._generation += 1
+                if isinstance(command, ev.WritePort):
+                    log.info("To the modem: %s", command.shown)
+                self._holder.do(command)
 
     def _start_pppd(self, options: str, secrets: str) -> None:
-        port, speed = self._port, self._machine.port.speed
+        port, speed = self._holder.port, self._machine.port.speed
         if port is None:
             self._queue.put((0, ev.PppdFailed("the port is closed")))
             return
@@ -266,7 +228,10 @@ class Dialer:
         state = self._machine.state
         if state is not self._since[0]:
             self._since = (state, time.time())
-        status = self._machine.status(time.monotonic(), self._since[1])
+        now, told = time.monotonic(), self._machine.modem.network_at
+        status = self._machine.status(now, self._since[1])
+        if told is not None:
+            status = msgspec.structs.replace(status, network_at=time.time() - (now - told))
         if not force and not self._entries and _same(status, self._last):
             return
         if self._last is None or self._last.reason != status.reason:
@@ -291,7 +256,7 @@ def _same(one: LinkStatus, other: LinkStatus | None) -> bool:
     """Compare but for what changes all the time."""
     if other is None:
         return False
-    still = {"retry_in_s": None, "counters": other.counters}
+    still = {"retry_in_s": None, "counters": other.counters, "network_at": None}
     return msgspec.structs.replace(one, **still) == msgspec.structs.replace(other, **still)
 
 

@@ -11,6 +11,7 @@ from .modem_core import ModemFaults, ModemState
 from .ports import PtyPort
 from .ppp_peer import Phase
 from .runner import Runner, wait_until
+from .second_port import SecondPort
 from .sim import MobileSim
 
 
@@ -102,6 +103,35 @@ class ModemControl:
         wait_until(lambda: not self.online, timeout_s, "the modem is idle")
 
 
+class SecondPortControl:
+    """The modem's second port, as a test sees it. All methods may be called from any thread."""
+
+    def __init__(self, runner: Runner, second: SecondPort) -> None:
+        self._runner = runner
+        self._second = second
+
+    @property
+    def commands(self) -> list[str]:
+        """All command lines so far, without 'AT'."""
+        return list(self._second.core.commands)
+
+    def fault(self, **faults: Any) -> None:
+        """Set fields of `ModemFaults`."""
+        for name, value in faults.items():
+            self._runner.call(lambda n=name, v=value: setattr(self._second.faults, n, v))  # type: ignore[misc]
+
+    def inject(self, data: bytes) -> None:
+        """Send the computer any bytes."""
+        self._runner.call(lambda: self._second.inject(data))
+
+    def replug(self) -> None:
+        """The port vanishes and comes back under another number, with the same link."""
+        port = self._second.port
+        if not isinstance(port, PtyPort):
+            raise ValueError("only a port that is a pty can be replugged")
+        self._runner.call(port.replug)
+
+
 class IspControl:
     """The provider, as a test sees it. All methods may be called from any thread."""
 
@@ -175,4 +205,4 @@ class IspControl:
         return self.isp.call
 
 
-__all__ = ["IspControl", "ModemControl", "Result"]
+__all__ = ["IspControl", "ModemControl", "Result", "SecondPortControl"]

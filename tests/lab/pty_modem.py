@@ -13,11 +13,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from .controls import IspControl, ModemControl
+from .controls import IspControl, ModemControl, SecondPortControl
 from .isp import Isp
 from .modem import Modem
 from .ports import PtyPort
 from .runner import Runner
+from .second_port import SecondPort
+from .sim import MobileSim
 from .telephone import Network, add_dead_ends
 
 
@@ -30,6 +32,20 @@ class PtyLab:
     isp: IspControl
     network: Network
     runner: Runner
+
+    @property
+    def second_path(self) -> Path:
+        """Where the modem's second port is while it is plugged in."""
+        return self.path.with_name("second")
+
+    @contextmanager
+    def second_port(self, sim: MobileSim) -> Iterator[SecondPortControl]:
+        """Plug in a second port of the modem, which tells of this SIM."""
+        made = self.runner.call(lambda: SecondPort(PtyPort(self.second_path), sim))
+        try:
+            yield SecondPortControl(self.runner, made)
+        finally:
+            self.runner.call(made.close)
 
 
 @contextmanager

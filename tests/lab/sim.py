@@ -20,6 +20,8 @@ class MobileSim:
     provider: str = ""  # EF_SPN
     operator: str = "Lab Mobile"
     registered: bool = True
+    roaming: bool = False
+    rsrp: int = 45  # of AT+CESQ: 1 dB a step, from -140 dBm (TS 27.007, 8.69)
     contexts: list[str] = field(default_factory=list)  # access points that were set
     pin: str = ""  # none: the SIM is not locked
     attempts: int = 3  # left
@@ -45,11 +47,11 @@ class MobileSim:
                 self.contexts.append(args.split(",")[2].strip('"'))
                 return []
             case (("CEREG" | "CREG"), "?"):
-                return [f"+{name}: 0,{1 if self.registered else 2}"]
+                return [f"+{name}: 0,{self._state}"]
             case "COPS", "?":
                 return [f'+COPS: 0,0,"{self.operator}",7']
             case "CESQ", "":
-                return ["+CESQ: 99,99,255,255,20,45"]
+                return [f"+CESQ: 99,99,255,255,20,{self.rsrp}"]
         return None
 
     @property
@@ -63,6 +65,10 @@ class MobileSim:
         self.tried.append(pin)
         self.attempts = self.attempts - 1 if self.locked else 3
         return None if self.locked else []
+
+    @property
+    def _state(self) -> int:
+        return (5 if self.roaming else 1) if self.registered else 2
 
     def _file(self, args: str) -> list[str] | None:
         number = args.split(",")[1]

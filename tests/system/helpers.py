@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from tests.lab.lab import Lab
 
 LONG_S = 240.0
+APPLY_S = 900.0
 PRIVATE = "(src net 10.0.0.0/8 or src net 172.16.0.0/12 or src net 192.168.0.0/16)"
 
 
@@ -32,6 +34,16 @@ def wait_code(lab: Lab, *codes: str, timeout_s: float = LONG_S) -> dict[str, Any
     """Wait until the uplink's reason has one of these codes."""
     wanted = f"the uplink says {' or '.join(codes)}"
     return link(lab.wait_status(lambda s: link(s)["reason"]["code"] in codes, timeout_s, wanted))
+
+
+def changed(lab: Lab, document: str, **values: str) -> None:
+    """Put a configuration in force, with other values (TOML) for some settings."""
+    for name, value in values.items():
+        document, count = re.subn(rf"(?m)^{name} = .*$", f"{name} = {value}", document)
+        assert count == 1, f"{name}: {count} times in {document}"
+    lab.console.put("/tmp/changed.toml", document.encode())
+    done = lab.cli("config", "apply", "/tmp/changed.toml", timeout_s=APPLY_S)
+    assert done.code == 0, done.output
 
 
 def packets(capture: Path, expression: str, *options: str) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 
 from tests.lab.lab import Lab
 
-from .helpers import wait_code, wait_up
+from .helpers import changed, wait_code, wait_up
 
 PATIENCE_S = 900.0
 KNOWN = "/run/systemd/timesync/synchronized"  # a time server has answered since the start
@@ -25,16 +24,6 @@ def run(lab: Lab, command: str) -> str:
     done = lab.console.run(command, PATIENCE_S)
     assert done.code == 0, done.output
     return done.output
-
-
-def changed(lab: Lab, document: str, **values: str) -> None:
-    """Put a configuration in force, with other values (TOML) for some settings."""
-    for name, value in values.items():
-        document, count = re.subn(rf"(?m)^{name} = .*$", f"{name} = {value}", document)
-        assert count == 1, f"{name}: {count} times in {document}"
-    lab.console.put("/tmp/hours.toml", document.encode())
-    done = lab.cli("config", "apply", "/tmp/hours.toml", timeout_s=PATIENCE_S)
-    assert done.code == 0, done.output
 
 
 @pytest.fixture

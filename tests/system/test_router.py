@@ -10,22 +10,26 @@ from pathlib import Path
 from tests.lab import places, web
 from tests.lab.boxes import Box
 from tests.lab.lab import Lab
+from tests.lab.sim import MobileSim
 
-from .helpers import PRIVATE, packets, wait_up
+from .helpers import LONG_S, PRIVATE, changed, link, packets, wait_up
+
+# The plug of a modem that is not used here (it answers the telephone elsewhere).
+SECOND_PORT = "/dev/serial/by-path/platform-3f980000.usb-usb-0:1.2:1.0-port0"
 
 
 def test_dials_and_tells_so(lab: Lab) -> None:
     """The call is up, with the provider's address, on page and command line alike."""
-    link = wait_up(lab)
-    assert link["address"] == lab.isp.address
-    assert link["connect_rate"] == 115_200
-    assert link["dns"]
+    call = wait_up(lab)
+    assert call["address"] == lab.isp.address
+    assert call["connect_rate"] == 115_200
+    assert call["dns"]
     words = lab.cli("status").output
-    assert link["address"] in words
+    assert call["address"] in words
     assert "115200" in words or "115,200" in words or "115.2" in words
     page = lab.page("/")
     assert page.status == 200
-    assert link["address"] in page.body
+    assert call["address"] in page.body
 
 
 def test_boxes_are_known_by_name(lab: Lab) -> None:
@@ -118,3 +122,27 @@ def test_the_page_by_https(lab: Lab) -> None:
     told = lab.cli("certificate").output.split()
     assert told[:1] == ["SHA-256"]
     assert presented.stdout.strip().endswith(f"={told[1]}")
+
+
+def test_signal_is_live_by_a_second_port(lab: Lab) -> None:
+    """What changes during a call is told during the call, by a port that is a USB adapter."""
+    wait_up(lab)
+    before, calls = lab.cli("config", "show").output, lab.modem.calls
+    sim = MobileSim(operator="Lab Mobile", rsrp=45)
+    lab.exchange.modems["modem2"].insert(sim)
+    try:
+        changed(lab, before, status_port=f'"{SECOND_PORT}"')
+        for sim.operator, sim.rsrp in (("Lab Mobile", 45), ("Over There", 60)):
+            told = sim.operator, sim.rsrp - 141
+            lab.wait_status(
+                lambda s: (link(s)["operator"], link(s)["signal_dbm"]) == told,  # noqa: B023
+                LONG_S,
+                f"the status tells {told}",
+            )
+        words = " ".join(lab.cli("status").output.split())
+        assert "Over There, signal -81 dBm (" in words, words
+        assert "-81 dBm, good" in lab.page("/").body
+        assert lab.modem.calls == calls
+    finally:
+        changed(lab, before)
+        lab.exchange.modems["modem2"].insert(None)

@@ -36,8 +36,8 @@ QUICK = Timings(
     port_open=5.0, port_poll=0.1, probe=0.5, late_probe=1.0, command=1.0, slow_command=2.0,
     settle=0.05, guard=1.05, dtr_low=0.25, restart=0.5, negotiation=60.0, silence=8.0, steady=30.0,
     terminate=3.0, kill=1.0, least_redial=0.1, first_redial=0.4, longest_redial=2.0,
-    auth_pause=2.5, auth_long_pause=5.0, blocked=5.0,
-    power=0.5, check=1.0, ring=4.0, first_pause=0.3, longest_pause=1.0,
+    auth_pause=2.5, auth_long_pause=5.0, blocked=5.0, power=0.5, live=0.3, live_retry=0.2,
+    check=1.0, ring=4.0, first_pause=0.3, longest_pause=1.0,
 )  # fmt: skip
 
 

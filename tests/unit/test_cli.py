@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -201,6 +202,34 @@ def started(router: Router) -> Router:
 
 def feed(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, "Lab Modem V.34, Lab Mobile, signal -71 dBm"),
+        ({"network_at": STATUS.at - 62}, "Lab Mobile, signal -71 dBm (1 min 2 s ago)"),
+        ({"network_at": STATUS.at - 7, "registration": "home"}, "Lab Mobile, signal -71 dBm (7 s"),
+        ({"registration": "roaming"}, "Lab Mobile, roaming, signal -71 dBm"),
+        ({"network_at": 12.0}, "signal -71 dBm Calls"),  # the clock was set in between
+        (
+            {
+                "signal_dbm": None,
+                "operator": "",
+                "registration": "searching",
+                "network_at": STATUS.at,
+            },
+            "Lab Modem V.34, searches for a network (0 s ago)",
+        ),
+        (
+            {"network_trouble": Reason("x", "The second port is silent.", "Try another.")},
+            "Signal The second port is silent. Try another.",
+        ),
+    ],
+)
+def test_signal_and_operator_are_told_with_their_age(changes: dict[str, Any], told: str) -> None:
+    link = msgspec.structs.replace(MODEM, **changes)
+    assert told in " ".join(" ".join(words.link_lines(link, STATUS.at, active=True)).split())
 
 
 def test_status_for_people_and_for_programs(

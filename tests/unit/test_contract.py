@@ -78,6 +78,38 @@ def test_each_problem_has_its_place_and_code(text: str, path: str, code: str) ->
     assert problems(text)[path] == code
 
 
+USB = "/dev/serial/by-path/usb-0:1.3:1."
+LTE = f'[[uplink]]\nkind = "modem"\nname = "lte"\nport = "{USB}2"\nnumber = "*99#"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "code"),
+    [
+        ("{USB}3", "0", ""),
+        ("/dev/ttyUSB3", "0", ""),
+        ("COM3", "0", "bad_port"),
+        ("/dev/serial/by-path/../../sda", "0", "bad_port"),
+        ("{USB}2", "0", "duplicate"),  # its own
+        ("/dev/ttyAMA0", "0", "duplicate"),  # another modem's, which comes later
+        ("/dev/ttyS0", "0", "duplicate"),  # a line's that answers
+        ("/dev/ttyUSB9", "1", "duplicate"),  # another one's for the same purpose
+    ],
+)
+def test_a_second_port_has_no_other_use(text: str, where: str, code: str) -> None:
+    port = text.replace("{USB}", USB)
+    document = (
+        f'{LTE}status_port = "{port}"\n'
+        '[[uplink]]\nkind = "modem"\nname = "m2"\nport = "/dev/ttyAMA0"\nnumber = "1"\n'
+        + (f'status_port = "{port}"\n' if where == "1" else "")
+        + '[[dialin]]\nname = "l"\nport = "/dev/ttyS0"\naddress = "192.168.77.60"\n'
+        '[[dialin.caller]]\nname = "any"\npassword = "eight letters"\n'
+    )
+    if not code:
+        assert parse(document).modems[0].status_port == port
+        return
+    assert problems(document) == {f"uplink[{where}].status_port": code}
+
+
 def test_a_secret_does_not_print_itself_anywhere() -> None:
     config = parse(DOCUMENT)
     for text in (repr(config), str(config), render(config), to_json(config).decode(),

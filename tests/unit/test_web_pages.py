@@ -51,6 +51,22 @@ def test_front_page_tells_the_call(site: Site) -> None:
         assert part in text
 
 
+def test_front_page_tells_signal_and_operator_with_their_age(site: Site) -> None:
+    trouble = Reason("x", "The second port <b>is</b> silent.", "Try another.")
+    site.router.uplinks = (
+        link(
+            LinkState.UP, operator="Lab Mobile", registration="roaming", signal_dbm=-81,
+            network_at=NOW - 7, network_trouble=trouble,
+        ),
+    )  # fmt: skip
+    text = words(site.visitor().get("/"))
+    assert "Lab Mobile, roaming" in text and "-81 dBm, good, 7 s ago" in text
+    assert "silent" not in text  # where the modem is plugged in is no business of visitors
+    assert (
+        "The second port &lt;b&gt;is&lt;/b&gt; silent. Try another." in site.admin().get("/").text
+    )
+
+
 def test_front_page_tells_why_an_uplink_is_not_used(site: Site) -> None:
     health = LinkHealth(
         verdict="bad",

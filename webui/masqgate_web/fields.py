@@ -105,6 +105,9 @@ MODEM = LinkForm(
             Field("provider", "Country and provider, instead of what the SIM tells",
                   "Only with ‘auto’, for example at/A1."),
             Field("pin", "PIN of the SIM card", kind="secret"),
+            Field("status_port", "Second serial port, for signal and operator during a call",
+                  "Only with a mobile modem that has several: another of its paths under "
+                  "/dev/serial/by-path/. Empty: they are asked at the call’s start."),
         ), folded=False),
         Group("On demand", (
             Field("idle_minutes", "Hang up after so many minutes without traffic",

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from flask import Flask
 from markupsafe import Markup
-from masqgate.contract import hardware
+from masqgate.contract import hardware, mobile
 from masqgate.contract.status import LinkState, LinkStatus, Status
 
 CLOCK_SET = 1_577_836_800  # 2020; a clock before that was never set
@@ -133,4 +133,7 @@ def register(app: Flask) -> None:
     """Give the templates these functions."""
     for function in (words, tone, duration, size, speed, bitrate, moment, signal, endpoint):
         app.jinja_env.filters[function.__name__] = function
-    app.jinja_env.globals.update(age=age, hardware_rows=hardware.rows)
+    app.jinja_env.filters["network"] = mobile.network
+    app.jinja_env.globals.update(
+        age=age, told_ago_s=mobile.told_ago_s, hardware_rows=hardware.rows
+    )

@@ -112,6 +112,7 @@ class Modem(
     apn: Text = ""  # with an APN, the modem is a mobile one (3GPP TS 27.007); auto: by the SIM
     provider: Text = ""  # with apn = "auto": country and provider, like at/A1, not the SIM's
     pin: Secret = Secret()
+    status_port: Text = ""  # another one of the same modem, asked for signal during a call
     mtu: Annotated[int, Meta(ge=296, le=1500)] = 1500  # bytes
     echo_interval_s: Seconds = 10  # LCP echo (RFC 1661, section 5.8); four lost: the line is dead
     hold_s: Hold = 30

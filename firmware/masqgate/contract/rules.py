@@ -46,6 +46,7 @@ def check(config: Config) -> list[Problem]:
             problems.append(Problem(f"{path}.port", "duplicate", text, "One uplink per port."))
         seen[link.name] = ports[link.port] = index
     problems += _overlaps(config)
+    problems += _second_ports(config)
     problems += dialin_rules.check(config, serial_port)
     return problems
 
@@ -163,6 +164,25 @@ def serial_port(path: str, modem: Modem | DialIn) -> Iterator[Problem]:
         if not line.upper().startswith("AT") or not line.isascii() or not line.isprintable():
             text = f"'{line}' is not an AT command line."
             yield Problem(f"{path}.init[{index}]", "bad_command", text, "It begins with AT.")
+
+
+def _second_ports(config: Config) -> Iterator[Problem]:
+    """A port that tells signal and operator has no other use, not with any modem."""
+    users = {link.port: f"the uplink '{link.name}' dials by it" for link in config.modems}
+    users |= {line.port: f"the line '{line.name}' answers by it" for line in config.dialin}
+    for index, modem in enumerate(config.uplink):
+        if not isinstance(modem, Modem) or not modem.status_port:
+            continue
+        path, port = f"uplink[{index}].status_port", modem.status_port
+        if not _PORT.fullmatch(port):
+            text = f"'{port}' is not a serial port."
+            hint = "A path under /dev/serial/by-path/, or leave it empty."
+            yield Problem(path, "bad_port", text, hint)
+        elif port in users:
+            text = f"The port '{port}' is not free: {users[port]}."
+            hint = "Name another port of the same modem, or leave it empty."
+            yield Problem(path, "duplicate", text, hint)
+        users.setdefault(port, f"the uplink '{modem.name}' is asked by it for its signal")
 
 
 def _ethernet(path: str, link: Ethernet) -> Iterator[Problem]:

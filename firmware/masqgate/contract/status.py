@@ -103,6 +103,9 @@ class LinkStatus(msgspec.Struct, frozen=True, kw_only=True):
     modem: str = ""  # what the modem says it is
     signal_dbm: int | None = None
     operator: str = ""
+    registration: str = ""  # home, roaming, searching, denied, limited, none or unknown
+    network_at: float | None = None  # when the modem told signal, operator and registration
+    network_trouble: Reason | None = None  # why the second port tells none of it in this call
     apn: str = ""  # with apn = "auto": the access point that was chosen…
     apn_others: tuple[str, ...] = ()  # …and what else the SIM's network has
     resets: dict[str, int] = {}  # steps of the recovery ladder taken, by cause

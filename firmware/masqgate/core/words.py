@@ -6,7 +6,7 @@ import textwrap
 import time
 from collections.abc import Iterable, Iterator
 
-from masqgate.contract import hardware
+from masqgate.contract import hardware, mobile
 from masqgate.contract.apn import Apns
 from masqgate.contract.hardware import Hardware
 from masqgate.contract.status import (
@@ -181,7 +181,7 @@ def link_lines(link: LinkStatus, at: float, *, active: bool) -> list[str]:
     lines += _six(link)
     if link.dns:
         lines += _row("Servers", "DNS " + ", ".join(link.dns))
-    lines += [*_health(link), *_call(link)]
+    lines += [*_health(link), *_call(link, at)]
     return lines
 
 
@@ -212,7 +212,7 @@ def _health(link: LinkStatus) -> Iterator[str]:
         yield from _row("Not used", link.health.unused)
 
 
-def _call(link: LinkStatus) -> Iterator[str]:
+def _call(link: LinkStatus, at: float) -> Iterator[str]:
     if link.connect_rate or link.connect_text:
         rate = f"{link.connect_rate} bit/s" if link.connect_rate else ""
         said = f"'{link.connect_text}'" if link.connect_text else ""
@@ -221,11 +221,15 @@ def _call(link: LinkStatus) -> Iterator[str]:
     if counters.rx_bytes or counters.tx_bytes:
         text = f"{size(counters.rx_bytes)} received, {size(counters.tx_bytes)} sent"
         yield from _row("Traffic", text)
-    modem = [link.modem, link.operator]
+    modem = [link.modem, mobile.network(link)]
     if link.signal_dbm is not None:
         modem.append(f"signal {link.signal_dbm} dBm")
     if any(modem):
-        yield from _row("Modem", ", ".join(filter(None, modem)))
+        ago = mobile.told_ago_s(link, at)
+        told = "" if ago is None else f" ({duration(ago)} ago)"
+        yield from _row("Modem", ", ".join(filter(None, modem)) + told)
+    if link.network_trouble is not None:
+        yield from _row("Signal", _reason(link.network_trouble))
     if link.apn:
         others = ", ".join(link.apn_others)
         yield from _row("Access", link.apn + (f"; others: {others}" if others else ""))

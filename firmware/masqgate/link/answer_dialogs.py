@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ..contract.config import DialIn
 from .at import Final
-from .dialog import DIAL_FINALS, Answer, Ask, Dialog, Pause
-from .dialogs import identify, initialise, unanswered, wake
+from .dialog import DIAL_FINALS, Answer, Ask, Dialog, Pause, unanswered
+from .dialogs import identify, initialise, wake
 from .facts import CallFacts, ModemFacts
 from .text import harmless
 from .timings import Timings

@@ -10,7 +10,7 @@ from ..contract.dialer import DialerConfig
 NEXT_CALL = frozenset(
     {
         "name", "mode", "dial", "init", "dial_timeout_s", "pin", "hold_s", "probe", "idle_minutes",
-        "idle_hold", "ignore", "windows", "budget",
+        "idle_hold", "ignore", "windows", "budget", "status_port",
     }
 )  # fmt: skip
 

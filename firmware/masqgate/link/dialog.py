@@ -95,10 +95,12 @@ class Answer:
 
     def value(self, prefix: str) -> str | None:
         """Return what follows `prefix` in the answer's first line that has it."""
-        for line in self.lines:
-            if line.upper().startswith(prefix):
-                return line[len(prefix) :].strip()
-        return None
+        return next(iter(self.values(prefix)), None)
+
+    def values(self, prefix: str) -> list[str]:
+        """Return the same of each line that has it: some may have come unasked."""
+        lines = (line for line in self.lines if line.upper().startswith(prefix))
+        return [line[len(prefix) :].strip() for line in lines]
 
     def take(self, line: Line, ask: Ask) -> bool:
         """Take one line of the modem; True if the answer is complete with it."""
@@ -119,6 +121,13 @@ class Answer:
             self.echoed = True
         elif len(self.lines) < MAX_LINES:
             self.lines.append(text)
+
+
+def unanswered(heard: Answer) -> str:
+    """Return the code for a modem that gave no result: silent, garbled, or a mere echo."""
+    if heard.garbage:
+        return "modem_garbled"
+    return "modem_echoes" if heard.echoed else "modem_silent"
 
 
 Step = Ask | Pause | Escape | LowerDtr | Progress | Remember | Tell

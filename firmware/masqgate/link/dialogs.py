@@ -15,6 +15,7 @@ from .dialog import (
     LowerDtr,
     Pause,
     shown,
+    unanswered,
 )
 from .facts import CallFacts, ModemFacts
 from .mobile import join_network
@@ -59,13 +60,6 @@ def wake(timings: Timings) -> Dialog:
         return None
     _add(heard, answer)
     return unanswered(heard), ""
-
-
-def unanswered(heard: Answer) -> str:
-    """Return the code for a modem that gave no result: silent, garbled, or a mere echo."""
-    if heard.garbage:
-        return "modem_garbled"
-    return "modem_echoes" if heard.echoed else "modem_silent"
 
 
 def prepare(modem: Modem, facts: ModemFacts, timings: Timings, find: Find) -> Dialog:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from ..contract.dialer import AnswerConfig, DialerConfig
 from ..contract.status import CallRecord, Reason
+from .facts import Network
 from .lockout import Lockout
 
 
@@ -132,6 +133,15 @@ class Counted:
 
 
 @dataclass(frozen=True, slots=True)
+class Looked:
+    """The modem was asked by its second port during a call; without `network`, in vain."""
+
+    network: Network | None
+    trouble: Reason | None = None  # why not
+    note: Note | None = None  # what people do not know yet
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectCalled:
     """Somebody wants the link up, now."""
 
@@ -182,6 +192,7 @@ class ShutdownCalled:
 Event = (
     Began | PortOpened | PortFailed | PortLost | PortLent | PortData | TimerExpired | PppdBegan
     | PppdFailed | PowerSwitched | PppdLogged | PppdStirred | PppdStopped | PppdEnded | Counted
+    | Looked
     | ConnectCalled | DisconnectCalled | DialCalled | RestCalled | ConfigLoaded | LineLoaded
     | ConfigRefused | ShutdownCalled
 )  # fmt: skip

@@ -6,8 +6,17 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 
 from ..contract.apn import Access
-from ..contract.status import Counters
+from ..contract.status import Counters, Reason
 from .pppd_log import Fact, LocalAddress, Log, NameServer, PppFact, RemoteAddress, Told
+
+
+@dataclass(slots=True)
+class Network:
+    """What a modem told of the mobile network; None where it did not tell."""
+
+    registration: str | None = None  # home, roaming, searching, denied, none or unknown
+    operator: str | None = None
+    signal_dbm: int | None = None
 
 
 @dataclass(slots=True)
@@ -15,13 +24,23 @@ class ModemFacts:
     """What the modem told of itself; kept from call to call."""
 
     name: str = ""
+    registration: str = ""
     operator: str = ""
     signal_dbm: int | None = None
+    network_at: float | None = None  # when it told these three, monotonic seconds
     access: Access | None = None  # with apn = "auto": what is used…
     others: tuple[Access, ...] = ()  # …and what else this SIM might get
     pin_mark: str = ""  # of the PIN that was tried last and not taken
     pin_unsure: bool = False  # whether that try went without an answer
     pin_attempts: int | None = None  # left, if the modem tells
+
+    def take(self, network: Network, now: float) -> None:
+        """Take what it told of the network `now`; a signal that it does not know is none."""
+        if network.registration is not None:
+            self.registration = network.registration
+        if network.operator is not None:
+            self.operator = network.operator
+        self.signal_dbm, self.network_at = network.signal_dbm, now
 
 
 @dataclass(slots=True)
@@ -40,6 +59,7 @@ class CallFacts:
     told: set[Told] = field(default_factory=set)
     peer_says: str = ""
     up: bool = False
+    network_trouble: Reason | None = None  # of the port that tells signal and operator meanwhile
 
     def take(self, fact: PppFact) -> None:
         """Take what a line of pppd's log tells."""

@@ -63,6 +63,13 @@ class LinkMachine(Skeleton):
         """The modem, as configured."""
         return self.config.modem
 
+    @property
+    def second_port(self) -> ev.OpenPort | None:
+        """The modem's other port, while it is to be asked for signal and operator."""
+        if not self.port.status_port or self.state is not LinkState.UP:
+            return None
+        return ev.OpenPort(self.port.status_port, self.port.speed, flow_control=False)
+
     def status(self, now: float, since_at: float) -> LinkStatus:
         """Return what to tell; `since_at` is the Unix time of the last change of state."""
         dns = self.call.dns if self.call.up else {}
@@ -73,6 +80,8 @@ class LinkMachine(Skeleton):
             attempts=self.attempts,
             signal_dbm=self.modem.signal_dbm,
             operator=self.modem.operator,
+            registration=self.modem.registration,
+            network_trouble=self.call.network_trouble if self.call.up else None,
             apn=access.apn if access else "",
             apn_others=tuple(one.apn for one in self.modem.others) if access else (),
         )
@@ -122,6 +131,8 @@ class LinkMachine(Skeleton):
 
     def _prepared(self) -> None:
         self.attempts += 1
+        if self.port.apn:
+            self.modem.network_at = self._out.now
         self._enter(LinkState.DIALING, reasons.state("dialing", self.port.number))
         self._out.note("dialing", self.reason.text)
         self._say(dialogs.dial(self.port, self.call, self._timings))
@@ -193,6 +204,14 @@ class LinkMachine(Skeleton):
         """Return an address of the call that would take one of the LAN's away; '' if none."""
         ours = (self.call.address, self.call.peer)
         return next((address for address in ours if inside(address, self.config.lan)), "")
+
+    def _looked(self, event: ev.Looked) -> None:
+        """What the second port told has no say in the call: it is only passed on."""
+        self.call.network_trouble = event.trouble
+        if event.network is not None:
+            self.modem.take(event.network, self._out.now)
+        if event.note is not None:
+            self._out.add(event.note)
 
     def _steady(self, _: ev.Event) -> None:
         self._backoff.good_call()
@@ -291,6 +310,8 @@ class LinkMachine(Skeleton):
         """Take a configuration; True if what is under way must be given up for it."""
         old, self.config = self.config, config
         self._wishes.adopt(old.modem, config.modem)
+        if old.modem.status_port != config.modem.status_port:
+            self.call.network_trouble = None
         must_redial = changes.must_redial(old, config)
         if must_redial:
             self._out.note("config", "The uplink's configuration changed.")

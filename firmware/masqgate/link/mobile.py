@@ -10,8 +10,8 @@ from ..contract.apn import AUTO
 from ..contract.config import Modem
 from . import access
 from .access import Find, Sim
-from .dialog import Answer, Ask, Dialog, Pause, Progress, Remember, Step, Tell
-from .facts import ModemFacts
+from .dialog import Answer, Ask, Dialog, Pause, Progress, Remember, Step, Tell, unanswered
+from .facts import ModemFacts, Network
 from .text import harmless
 from .timings import Timings
 
@@ -24,6 +24,11 @@ DENIED_TRIES = 5
 SILENT_TRIES = 4
 EF_AD, EF_SPN = 0x6FAD, 0x6F46  # files of the SIM (TS 31.102, 4.2)
 HOME, DENIED, ROAMING = 1, 3, 5  # registration states (TS 27.007, 7.2)
+REGISTRATIONS = {
+    0: "none", HOME: "home", 2: "searching", DENIED: "denied", ROAMING: "roaming",
+    6: "limited", 7: "limited", 8: "limited", 9: "home", 10: "roaming",
+}  # fmt: skip
+TAKEN = ("home", "roaming")
 # Ways to ask how many attempts are left, and where the number for PIN 1 is in the answer.
 _ATTEMPTS: tuple[tuple[str, str, re.Pattern[str]], ...] = (
     ("AT+CPINR", "+CPINR:", re.compile(r"SIM PIN,\s*(\d+)")),
@@ -53,16 +58,40 @@ def join_network(modem: Modem, facts: ModemFacts, timings: Timings, find: Find) 
     answer = yield Ask(f'AT+CGDCONT=1,"IP","{apn}"', timings.command)
     if not answer.ok:
         return "modem_refused", "the access point name"
-    if failure := (yield from _register(timings)):
+    if failure := (yield from _register(facts, timings)):
         return failure
+    network = Network()
+    yield from _measure(network, timings)
+    facts.operator = network.operator or facts.operator
+    facts.signal_dbm = network.signal_dbm
+    return None
+
+
+def look(network: Network, timings: Timings) -> Dialog:
+    """Ask a modem that has a call, by another port: what it tells is put into `network`."""
+    answer = yield Ask("AT", timings.command)
+    if answer.result is None:
+        return unanswered(answer), ""
+    for command in ("CEREG", "CREG"):
+        answer = yield Ask(f"AT+{command}?", timings.command)
+        state = registration(answer, f"+{command}:")
+        if state is not None:
+            network.registration = REGISTRATIONS.get(state, "unknown")
+        if network.registration in TAKEN:
+            break
+    yield from _measure(network, timings)
+    return ("tells_nothing", "") if network == Network() else None
+
+
+def _measure(network: Network, timings: Timings) -> Dialog:
+    """Ask for operator and signal."""
     answer = yield Ask("AT+COPS?", timings.slow_command)
-    facts.operator = operator(answer) or facts.operator
+    network.operator = operator(answer) if answer.values("+COPS:") else None
     answer = yield Ask("AT+CESQ", timings.command)
-    dbm = signal_lte(answer)
-    if dbm is None:
+    network.signal_dbm = signal_lte(answer)
+    if network.signal_dbm is None:
         answer = yield Ask("AT+CSQ", timings.command)
-        dbm = signal_gsm(answer)
-    facts.signal_dbm = dbm
+        network.signal_dbm = signal_gsm(answer)
     return None
 
 
@@ -167,7 +196,7 @@ def _attempts_left(facts: ModemFacts, timings: Timings) -> Dialog:
     return None
 
 
-def _register(timings: Timings) -> Dialog:
+def _register(facts: ModemFacts, timings: Timings) -> Dialog:
     yield Progress("registering")
     denied = silent = 0
     for _ in range(max(1, int(timings.registration / timings.registration_poll))):
@@ -177,6 +206,7 @@ def _register(timings: Timings) -> Dialog:
             states.append(registration(answer, f"+{command}:"))
             silent = 0 if answer.result else silent + 1
             if states[-1] in (HOME, ROAMING):
+                facts.registration = TAKEN[states[-1] == ROAMING]
                 return None
         if silent >= SILENT_TRIES:
             return "modem_silent", ""
@@ -189,8 +219,8 @@ def _register(timings: Timings) -> Dialog:
 
 def registration(answer: Answer, prefix: str) -> int | None:
     """Return the state from '+CREG: <n>,<stat>…' (TS 27.007, 7.2)."""
-    match = re.match(r"\d,\s*(\d+)", answer.value(prefix) or "")
-    return int(match[1]) if match else None
+    told = (re.match(r"\d,\s*(\d+)", value) for value in answer.values(prefix))
+    return next((int(match[1]) for match in told if match), None)
 
 
 def operator(answer: Answer) -> str:

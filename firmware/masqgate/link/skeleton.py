@@ -43,6 +43,11 @@ class Skeleton(ModemSide):
     def _call_over(self, why: Reason) -> None:
         """Tell people that a call is over."""
 
+    @property
+    def second_port(self) -> ev.OpenPort | None:
+        """Another port of the modem that is to be asked now; None for none."""
+        return None
+
     # The call
 
     def _connected(self, why: Reason) -> None:

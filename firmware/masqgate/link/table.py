@@ -19,6 +19,7 @@ from .events import (
     DialCalled,
     DisconnectCalled,
     Event,
+    Looked,
     PortData,
     PortFailed,
     PortLent,
@@ -215,7 +216,7 @@ TABLE: Table = complete({
         **_IN_CALL,
     },
     NEGOTIATING: negotiating() | _IN_CALL,
-    UP: {**carrying(), Timer.STEADY: to("_steady"), **_IN_CALL},
+    UP: {**carrying(), Timer.STEADY: to("_steady"), Looked: to("_looked"), **_IN_CALL},
     HANGING_UP: hanging_up(*_SETTLED) | _LATER,
     RESETTING: {
         **resetting(*_SETTLED),

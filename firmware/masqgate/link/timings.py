@@ -36,6 +36,8 @@ class Timings:
     auth_long_pause: float = 1800.0  # after six, and for ever
     blocked: float = 1800.0  # the SIM needs a person; look again for another SIM
     power: float = 150.0  # until the USB port was switched off and on
+    live: float = 30.0  # between two questions by the second port, during a call
+    live_retry: float = 10.0  # the same after the first one in vain
     # Where the telephone is answered
     check: float = 60.0  # between two questions to a modem that waits for calls
     ring: float = 12.0  # rings come every 3 to 6 seconds; without one the caller gave up

@@ -71,14 +71,17 @@ PORT_RULE = PortRule()
 
 
 class SerialPort:
-    """An open port, or one that is being opened. Events come by `emit`, from its thread."""
+    """An open port, or one that is being opened. Events come by `emit`, from its thread.
+
+    `dtr_low_s`: how long DTR is low at first; None: it is left alone.
+    """
 
     def __init__(
         self,
         path: str,
         speed: int,
         flow_control: bool,
-        dtr_low_s: float,
+        dtr_low_s: float | None,
         emit: Callable[[Event], None],
         former: SerialPort | None = None,
         rule: PortRule = PORT_RULE,
@@ -169,7 +172,10 @@ class SerialPort:
             self._tell(_failure(error))
             return None
         try:
-            self._lower_dtr(port)
+            if self._dtr_low_s is None:
+                _keep_dtr(port)
+            else:
+                self._lower_dtr(port, self._dtr_low_s)
         except (OSError, termios.error) as error:
             self._close(port)
             self._tell(PortFailed("broken", str(error)))
@@ -194,7 +200,7 @@ class SerialPort:
         if verb == "write":
             self._write(port, data)
         elif verb == "drop":
-            self._lower_dtr(port)
+            self._lower_dtr(port, self._dtr_low_s or 0.0)
         else:
             self._tell(PortLent(self._carrier(port)))
             return False
@@ -216,7 +222,7 @@ class SerialPort:
         except serial.SerialTimeoutException:
             log.warning("The port takes no data: CTS may be low.")
 
-    def _lower_dtr(self, port: serial.Serial) -> None:
+    def _lower_dtr(self, port: serial.Serial, seconds: float) -> None:
         """Hang up by DTR (V.24, circuit 108/2), then throw away what is in the buffers."""
         by_rate = False
         try:
@@ -224,7 +230,7 @@ class SerialPort:
         except OSError:
             by_rate = True
             _set_rate(port.fileno(), termios.B0)
-        self._stop.wait(self._dtr_low_s)
+        self._stop.wait(seconds)
         if by_rate:
             port.baudrate = 300 if self._speed != 300 else 1200  # pyserial skips a mere repeat
             port.baudrate = self._speed
@@ -257,6 +263,14 @@ def _set_rate(handle: int, rate: int) -> None:
     attributes = termios.tcgetattr(handle)
     attributes[4] = attributes[5] = rate
     termios.tcsetattr(handle, termios.TCSANOW, attributes)
+
+
+def _keep_dtr(port: serial.Serial) -> None:
+    """Have DTR stay as it is when the port is closed, too."""
+    attributes = termios.tcgetattr(port.fileno())
+    attributes[2] &= ~termios.HUPCL
+    termios.tcsetattr(port.fileno(), termios.TCSANOW, attributes)
+    port.reset_input_buffer()
 
 
 def _failure(error: Exception) -> PortFailed:
