@@ -49,11 +49,12 @@ class Cause:
     heal: Callable[[Lab], None] = lambda lab: None  # at the next dial, if nothing was mended
     mend: Callable[[Bench], None] | None = None  # once it is noticed: without, nothing dials
     port: str = ""  # another port than the UART
+    told: bool = True  # whether the history tells: what is mended at once is no news
 
 
 @dataclass
 class Times:
-    """Seconds: fault to notice; then, or since it was mended, to the dial; fault to IP."""
+    """Seconds: to the notice; then (or since beginning or mending) to the dial; fault to IP."""
 
     noticed: list[float] = field(default_factory=list)
     dialed: list[float] = field(default_factory=list)
@@ -145,7 +146,7 @@ CAUSES = (
     Cause("NO CARRIER", _refused(Result.NO_CARRIER)),
     Cause("NO DIALTONE", _refused(Result.NO_DIALTONE)),
     Cause("the modem answers nothing *", _silent, mend=lambda bench: bench.lab.clear()),
-    Cause("the modem obeys nothing but ATZ", _only_reset),
+    Cause("the modem obeys nothing but ATZ", _only_reset, told=False),
     Cause("the adapter is pulled, and plugged in *", _pulled, mend=_plugged, port=ADAPTER),
     Cause("pppd is killed", _killed),
     Cause("the password is refused", _password, Lab.clear),
@@ -167,8 +168,9 @@ def measure(bench: Bench, cause: Cause, count: int) -> Times:
         dialed = watch.dialed(before)
         cause.heal(lab)
         up = watch.up(dialed)
-        noticed = watch.told(began, _is_news)
-        times.noticed.append(noticed - began)
+        noticed = watch.told(began, _is_news) if cause.told else began
+        if cause.told:
+            times.noticed.append(noticed - began)
         times.dialed.append(dialed - (mended or noticed))
         times.up.append(up - began)
         times.loads.append(load())

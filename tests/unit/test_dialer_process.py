@@ -131,6 +131,15 @@ def test_oddities_do_not_matter(lab: PtyLab, tmp_path: Path, fault: dict[str, An
         process.wait_for(UP)
 
 
+def test_a_modem_that_obeys_only_a_reset_needs_no_second_round(
+    lab: PtyLab, tmp_path: Path
+) -> None:
+    lab.modem.fault(until_reset=True)
+    with dialer(tmp_path, lab.path) as process:
+        process.wait_for(UP)
+        assert process.status.resets == {} and WAITING not in states(process.seen)
+
+
 def test_a_silent_modem_is_reset_step_by_step(lab: PtyLab, tmp_path: Path) -> None:
     lab.modem.fault(silent=True)
     with dialer(tmp_path, lab.path) as process:

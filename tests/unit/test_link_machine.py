@@ -67,6 +67,30 @@ def test_a_call_reads_like_this() -> None:
     assert status.reason.text == "Connected as 198.51.100.7 at 33600 bit/s."
 
 
+def test_a_modem_that_obeys_only_a_reset_is_dialed_within_seconds() -> None:
+    world = World(config(init=("AT&F",)))
+    obeys = False
+
+    def voice(line: str) -> str:
+        nonlocal obeys
+        obeys |= line == "ATZ"
+        return "\r\nOK\r\n" if obeys else ""
+
+    world.voice = voice
+    assert world.reach(S.DIALING) < 6.0
+    assert (world.written.count("ATZ"), world.machine.resets) == (1, {})
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 1.0])
+def test_a_modem_that_answers_is_not_reset_unasked(delay_s: float) -> None:
+    world = World(config(init=("AT&F",)))
+    world.faults.delay_s = delay_s
+    world.reach(S.UP)
+    world.end_pppd(16, 0.0)
+    world.run_until(lambda: world.pppd_count == 2, 200.0)
+    assert "ATZ" not in world.written
+
+
 def test_people_are_told_why_and_how_long() -> None:
     world = World()
     world.faults.dial = "BUSY"

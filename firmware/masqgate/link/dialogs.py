@@ -41,11 +41,12 @@ def wake(timings: Timings) -> Dialog:
     """Bring the modem to command state, whatever state it is in, and make it answer.
 
     Without a DTR wire a modem may still be in a call: +++ with silence around it, then ATH
-    (V.250, 5.8 and TIA-602). It may also be set to give no results: Q0 undoes that.
+    (V.250, 5.8 and TIA-602). It may also be set to give no results: Q0 undoes that. Some obey
+    nothing but a reset after noise on the line; one that answers is never reset here.
     """
     heard = Answer()
-    for patience_s in (timings.probe, timings.late_probe):
-        answer = yield Ask("AT", patience_s)
+    for line, patience_s in (("AT", timings.probe), ("ATZ", timings.late_probe)):
+        answer = yield Ask(line, patience_s)
         if answer.result is not None:
             if patience_s == timings.late_probe:
                 yield Pause(timings.probe + timings.settle)  # for the answer to the second one
