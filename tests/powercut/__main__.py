@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.lab.pi import Image
 from tests.lab.world import ROOT
 
-from .kills import kills
+from .kills import KINDS, MOST_STARTS, kills
 from .record import UPDATE, marks, record
 from .replay import Limits, Recording, Result
 from .starts import starts
@@ -78,7 +78,11 @@ def _starts(wanted: Wanted) -> list[str]:
 
 def _kills(wanted: Wanted) -> list[str]:
     bad = []
-    for one in kills(Image.of(wanted.image), LOGS / "kills", wanted.kills, wanted.seed):
+    made = kills(
+        Image.of(wanted.image), LOGS / "kills", wanted.kills, wanted.seed,
+        wanted.during or KINDS, wanted.again,
+    )  # fmt: skip
+    for one in made:
         when = "acknowledged" if one.acknowledged else "under way"
         print(f"kill after {one.after_s:.1f} s of a {one.during}, {when}: {one.found}", flush=True)
         if one.bad:
@@ -112,7 +116,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--subsets", type=int, default=32, help="of an epoch of many blocks")
     parser.add_argument("--starts", type=int, default=4, help="states that are started")
     parser.add_argument("--states", type=int, default=500, help="torn boot states")
-    parser.add_argument("--kills", type=int, default=20, help="kills of the running board")
+    parser.add_argument("--kills", type=int, default=10, help="kills of the running board")
+    parser.add_argument("--during", action="append", choices=KINDS, help="all, if not given")
+    parser.add_argument(
+        "--again", type=int, default=MOST_STARTS, help="most starts killed after each"
+    )
     return parser
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -33,7 +33,7 @@ READY_S = 1800.0  # patience, on a loaded host
 ACKNOWLEDGED = "<acknowledged>"
 FIRST, AGAIN = "first start", "start after a kill"
 SECRET = "lab-secret"  # in the configuration: a factory reset takes it away
-KINDS = ("configuration save", "password change", "factory reset", "update")
+KINDS = (FIRST, "configuration save", "password change", "factory reset", "update")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +60,13 @@ class Work:
 class Killer:
     """Kills the board of a lab; its card must have a bundle for the updates."""
 
-    def __init__(self, lab: Lab, systems: Systems, seed: int, folder: Path) -> None:
-        """`folder`: for what judging needs."""
+    def __init__(
+        self, lab: Lab, systems: Systems, seed: int, folder: Path, starts: int = MOST_STARTS
+    ) -> None:
+        """`folder`: for what judging needs; `starts`: most that are killed after a kill."""
         assert lab.pi is not None
         self._lab, self._pi, self._systems, self._folder = lab, lab.pi, systems, folder
-        self._rng = random.Random(f"{seed} kills")
+        self._rng, self._starts = random.Random(f"{seed} kills"), starts
         self._number = 0
 
     def first_start(self) -> Iterator[Kill]:
@@ -77,7 +79,7 @@ class Killer:
         yield from self._kill(Work(FIRST, "", START_S, lambda found: bool(found.machine_id)), old)
 
     def kill(self, kind: str) -> Iterator[Kill]:
-        """Kill one of `KINDS`, on a router that is up."""
+        """Kill one of `KINDS` but the first start, on a router that is up."""
         self._number += 1
         took = self._set_up()
         work = self._work(kind, took)
@@ -137,7 +139,7 @@ class Killer:
         """Kill the work; then some of the starts after it; the last one must come up."""
         kill, now = self._cut(work, old)
         yield kill
-        for _ in range(self._rng.randint(1, MOST_STARTS)):
+        for _ in range(self._rng.randint(min(1, self._starts), self._starts)):
             self._lab.restart(power_cut=True)
             kill, now = self._cut(Work(AGAIN, "", START_S, lambda found: True), now)
             yield kill
@@ -202,21 +204,23 @@ def compare(work: Work, old: Facts, now: Facts, acknowledged: bool) -> str:
     return "old"
 
 
-def kills(image: Image, logs: Path, count: int, seed: int) -> Iterator[Kill]:
-    """Kill about `count` times: a fifth of it first starts, then `KINDS` in turn.
+def kills(
+    image: Image, logs: Path, count: int, seed: int, kinds: Sequence[str], starts: int
+) -> Iterator[Kill]:
+    """Kill `count` times one of these kinds, in turn, first starts first.
 
-    After each kill up to `MOST_STARTS` starts are killed as well; the next one has to come up.
+    After each kill up to `starts` starts are killed as well; the next one has to come up.
     """
-    rounds = max(2, count // 3)
-    firsts = (rounds + 4) // 5
+    rounds = sorted((kinds[n % len(kinds)] for n in range(count)), key=KINDS.index)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "judge").mkdir()
         systems = Systems.of(image, folder)
         with Lab(image, logs=logs, progress=lambda text: print(text, flush=True)) as lab:
-            killer = Killer(lab, systems, seed, folder / "judge")
+            killer = Killer(lab, systems, seed, folder / "judge", starts)
+            firsts = rounds.count(FIRST)
             for _ in range(firsts):
                 yield from killer.first_start()
             killer.put_card()
-            for number in range(rounds - firsts):
-                yield from killer.kill(KINDS[number % len(KINDS)])
+            for kind in rounds[firsts:]:
+                yield from killer.kill(kind)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -54,6 +55,9 @@ def test_a_line_that_a_power_cut_tore_is_left_out(path: Path, cut: int) -> None:
     assert [e.text for e in History(path).newest(0, 10)] == (
         ["One.", "Two.", "Three."] if cut == 1 else ["One.", "Three."]
     )
+    # …and is not kept: else each power cut would leave one for good.
+    kept = path.read_bytes().split(b"\n")
+    assert kept.pop() == b"" and all(json.loads(line) for line in kept)
 
 
 @pytest.mark.parametrize(

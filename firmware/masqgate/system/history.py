@@ -29,7 +29,7 @@ class History:
         self._entries: deque[Entry] = deque(maxlen=KEEP)
         self._number = 0  # of the newest event
         self._size = 0
-        self._torn = False  # whether the file ends in the middle of a line
+        self._torn = False  # whether the file has a line that a power cut tore
         self._failure = ""
         self._load()
 
@@ -80,18 +80,18 @@ class History:
         except OSError as error:
             self._failed(error)
             return
-        for line in lines:
+        self._torn = lines[-1] != b""
+        for line in filter(None, lines):
             try:
                 self._entries.append(from_json(line, Entry))
             except msgspec.MsgspecError:
-                continue  # cut off by a power cut, or by the start of the window
+                self._torn = True  # or it is cut off by the start of the window
         self._size = size
-        self._torn = bool(lines[-1])
         self._number = max((entry.number for entry in self._entries), default=0)
 
     def _save(self, line: bytes) -> None:
         try:
-            if self._size + len(line) > FILE_BYTES or self._failure:
+            if self._size + len(line) > FILE_BYTES or self._failure or self._torn:
                 self._rewrite()
             else:
                 self._append(line)
@@ -103,9 +103,8 @@ class History:
     def _append(self, line: bytes) -> None:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._path.open("ab") as file:
-            file.write(b"\n" + line if self._torn else line)
+            file.write(line)
             self._size = file.tell()
-        self._torn = False
 
     def _rewrite(self) -> None:
         lines = [to_json(entry) + b"\n" for entry in self._entries]
