@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,22 +11,12 @@ from tests.lab import places
 from tests.lab.lab import Lab
 from tests.lab.sim import MobileSim
 
-from .helpers import link, wait_code, wait_up
+from .helpers import changed, link, wait_code, wait_up
 
 PATIENCE_S = 900.0
 PROVIDER = "23201"  # MCC and MNC of a provider that is in the list
 ACCESS = "a1.net"  # is its first access point there
 WRONG, RIGHT = "9999", "1234"
-
-
-def changed(lab: Lab, document: str, **values: str) -> None:
-    """Put a configuration in force, with other texts for some of the modem's settings."""
-    for name, value in values.items():
-        document, count = re.subn(rf"(?m)^{name} = .*$", f'{name} = "{value}"', document, count=1)
-        assert count == 1, f"{name} is not in {document}"
-    lab.console.put("/tmp/mobile.toml", document.encode())
-    done = lab.cli("config", "apply", "/tmp/mobile.toml", timeout_s=PATIENCE_S)
-    assert done.code == 0, done.output
 
 
 @pytest.fixture
@@ -37,7 +26,7 @@ def sim(lab: Lab) -> Iterator[MobileSim]:
     before = lab.cli("config", "show", timeout_s=PATIENCE_S).output
     sim = MobileSim(imsi=f"{PROVIDER}1234567890", pin=RIGHT, operator="Field & Sea")
     lab.modem.insert(sim)
-    changed(lab, before, number="*99#", apn="auto", pin=WRONG)
+    changed(lab, before, number='"*99#"', apn='"auto"', pin=f'"{WRONG}"')
     try:
         yield sim
     finally:
@@ -62,7 +51,7 @@ def test_a_wrong_pin_is_tried_once_and_the_sim_finds_its_access_point(
     lab.wait_status(again, PATIENCE_S, "the SIM was looked at again")
     assert sim.tried == [WRONG], "a person who says connect does not spend an attempt either"
 
-    changed(lab, lab.cli("config", "show", timeout_s=PATIENCE_S).output, pin=RIGHT)
+    changed(lab, lab.cli("config", "show", timeout_s=PATIENCE_S).output, pin=f'"{RIGHT}"')
     status = wait_up(lab, PATIENCE_S)
     assert sim.tried == [WRONG, RIGHT]
     assert (status["apn"], status["operator"]) == (ACCESS, "Field & Sea")
