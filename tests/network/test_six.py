@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import socket
-import subprocess
 from collections.abc import Callable, Iterator
 from ipaddress import IPv6Address, IPv6Network
 from pathlib import Path
@@ -16,113 +15,37 @@ from scapy.layers.inet import TCP, UDP
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Ether
 
+from tests.lab.delegation import Delegation, link_local
 from tests.lab.netns import Namespace
 
 from .router import World, eventually
 from .test_ethernet import GATEWAY, STATIC
 from .wire import Wire
 
-LINE = "2001:db8:0:1::"  # the network of the uplink's line
-ISP = f"{LINE}1"
 SERVER = "2001:db8:ffff::80"
 FIRST, SECOND = "2001:db8:100::", "2001:db8:200::"  # /56 each
 
 Heard = tuple[str, int, int]
 
 
-class Provider:
-    """The provider's end of the fibre: a router that advertises, and kea, which delegates."""
+class Provider(Delegation):
+    """The provider's end of the fibre."""
 
     def __init__(self, world: World) -> None:
-        self.world = world
         self.space: Namespace = world.internet
-        self._running: list[subprocess.Popen[bytes]] = []
-        self._routes: list[str] = []
-        folder = Path(world.router.folder)
-        self._folder = folder / "provider"
-        self._folder.mkdir()
+        self._router_space = world.router
         self.space.ip(
             f"link add isp1 type veth peer name wan0 netns {world.router.space.name}",
             f"addr add {GATEWAY}/24 dev isp1",
-            f"addr add {ISP}/64 dev isp1 nodad",
             f"addr add {SERVER}/128 dev lo nodad",
         )
-        for key, value in (("isp1/accept_dad", "0"), ("all/forwarding", "1")):
-            path = Path(f"/proc/sys/net/ipv6/conf/{key}")
-            self.space.inside(lambda path=path, value=value: path.write_text(value))  # type: ignore[misc]
+        super().__init__(self.space, "isp1", Path(world.router.folder) / "provider")
         self.space.ip("link set isp1 up")
 
-    def advertise(self) -> None:
-        """Advertise the line's network and the way out."""
-        self._start(
-            "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--pid-file", "--port=0",
-            "--log-facility=-", "--user=root", "--interface=isp1", "--bind-interfaces",
-            "--leasefile-ro", "--enable-ra", f"--dhcp-range={LINE},ra-only,64,1h",
-        )  # fmt: skip
-
-    def delegate(self, prefix: str, lifetime_s: int = 3600) -> None:
-        """Delegate one /56 to whoever asks, and route it."""
-        config = {
-            "interfaces-config": {"interfaces": ["isp1"]},
-            "lease-database": {"type": "memfile", "persist": False},
-            "server-id": {
-                "type": "EN",
-                "enterprise-id": 32473,
-                "identifier": "6D6173",
-                "persist": False,
-            },
-            "preferred-lifetime": lifetime_s,
-            "valid-lifetime": lifetime_s,
-            "renew-timer": 5,
-            "rebind-timer": 8,
-            "subnet6": [
-                {
-                    "id": 1,
-                    "subnet": f"{LINE}/64",
-                    "interface": "isp1",
-                    "pd-pools": [{"prefix": prefix, "prefix-len": 56, "delegated-len": 56}],
-                }
-            ],
-            "loggers": [
-                {"name": "kea-dhcp6", "severity": "INFO", "output_options": [{"output": "stdout"}]}
-            ],
-        }
-        path = self._folder / "kea.json"
-        path.write_text(json.dumps({"Dhcp6": config}))
-        self._start("kea-dhcp6", "-c", str(path))
-        for old in self._routes:
-            self.space.ip(f"route del {old}")
-        self._routes = [f"{prefix}/56"]
-        self.space.ip(f"route add {prefix}/56 via {self._router()} dev isp1")
-
-    def stop(self, name: str = "") -> None:
-        """End the servers, or those of a name."""
-        for process in list(self._running):
-            if name in str(process.args):
-                process.terminate()
-                process.wait(10)
-                self._running.remove(process)
-
-    def _router(self) -> str:
-        """The router's link-local address on the line (EUI-64), as it will be."""
-        mac = self.world.router.tool("cat", "/sys/class/net/wan0/address").strip()
-        parts = [int(part, 16) for part in mac.split(":")]
-        parts = [parts[0] ^ 2, *parts[1:3], 0xFF, 0xFE, *parts[3:]]
-        return str(IPv6Address(0xFE80 << 112 | int.from_bytes(bytes(parts), "big")))
-
-    def _start(self, *command: str) -> None:
-        env = {
-            **os.environ,
-            "KEA_PIDFILE_DIR": str(self._folder),
-            "KEA_LOCKFILE_DIR": str(self._folder),
-        }
-        with (self._folder / "log").open("ab") as log:
-            self._running.append(
-                subprocess.Popen(
-                    self.space.command(list(command)), env=env, stdin=subprocess.DEVNULL,
-                    stdout=log, stderr=log,
-                )
-            )  # fmt: skip
+    def offer(self, prefix: str, lifetime_s: int = 3600) -> None:
+        """Delegate one /56, and route it to the router."""
+        mac = self._router_space.tool("cat", "/sys/class/net/wan0/address").strip()
+        self.delegate(prefix, link_local(mac), lifetime_s)
 
 
 @pytest.fixture
@@ -203,7 +126,7 @@ def source_seen(world: World) -> str:
 def test_a_host_gets_an_address_and_reaches_the_internet(provider: Provider, bare: World) -> None:
     go_up(bare)
     provider.advertise()
-    provider.delegate(FIRST)
+    provider.offer(FIRST)
     online(bare, f"{FIRST}/56")
     host = bare.hosts[0]
     eventually(lambda: has_address(host, FIRST), "the host has an address", 120)
@@ -249,7 +172,7 @@ def go_online(world: World, provider: Provider) -> None:
     """Host A has an address of the first prefix, and the router a way out."""
     go_up(world)
     provider.advertise()
-    provider.delegate(FIRST)
+    provider.offer(FIRST)
     online(world, f"{FIRST}/56")
     eventually(lambda: has_address(world.hosts[0], FIRST), "the host has an address", 120)
     eventually(lambda: "via fe80" in route(world), "the router has a way out", 120)
@@ -285,7 +208,7 @@ def test_nothing_begins_outside(provider: Provider, bare: World) -> None:
 def test_another_prefix_deprecates_the_old_one_at_once(provider: Provider, bare: World) -> None:
     go_online(bare, provider)
     provider.stop("kea")
-    provider.delegate(SECOND)
+    provider.offer(SECOND)
     online(bare, f"{SECOND}/56")
     host = bare.hosts[0]
     eventually(lambda: has_address(host, SECOND), "the host has an address of the new one", 120)

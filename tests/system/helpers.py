@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
+from ipaddress import IPv6Address, IPv6Network
 from pathlib import Path
 from typing import Any
 
+from tests.lab import places
 from tests.lab.lab import Lab
 
 LONG_S = 240.0
@@ -54,3 +57,33 @@ def packets(capture: Path, expression: str, *options: str) -> list[str]:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
+
+
+def addresses6(lab: Lab, *, deprecated: bool = False) -> list[IPv6Address]:
+    """The global addresses of A-box that are ready for use."""
+    shown = lab.boxes["A"].run(["ip", "-6", "-j", "addr", "show", "dev", "eth0"]).stdout
+    found = [one for entry in json.loads(shown or "[]") for one in entry.get("addr_info", [])]
+    return [
+        IPv6Address(one["local"])
+        for one in found
+        if one["scope"] == "global"
+        and not one.get("tentative")
+        and (one["preferred_life_time"] == 0) is deprecated
+    ]
+
+
+def reaches6(lab: Lab) -> str:
+    """The address that a web server sees of A-box; empty if it does not reach it."""
+    page = ["curl", "-s", "-m", "20", f"http://[{places.WEB6}]/"]
+    return lab.boxes["A"].run(page).stdout.strip()
+
+
+def closed6(lab: Lab, mine: IPv6Address) -> None:
+    """Nothing that begins outside gets to A-box, or to the router's address beside it."""
+    net = lab.world.internet
+    router = IPv6Network((int(mine) >> 64 << 64, 64))[1]
+    for target in (mine, router):
+        assert net.run(["ping", "-c", "2", "-W", "3", str(target)]).returncode != 0, target
+        page = ["curl", "-s", "-m", "5", "-o", "/dev/null", f"http://[{target}]/"]
+        assert net.run(page).returncode != 0, target
+    assert reaches6(lab) == str(mine), "what begins inside passes all the while"

@@ -9,18 +9,21 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from ipaddress import IPv6Network
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from tests.lab import places
+from tests.lab.delegation import Delegation, link_local
 from tests.lab.lab import Lab
 from tests.lab.runner import wait_until
 
-from .helpers import link, packets, wait_up
+from .helpers import addresses6, closed6, link, packets, reaches6, wait_up
 
 PATIENCE_S = 900.0  # a machine with other work emulates slowly
+PREFIX = "2001:db8:200::"  # what the cable's provider delegates, a /56
 PING = 200  # bytes of A-box's; the router's own probes are smaller
 
 CABLE = f"""
@@ -166,6 +169,38 @@ def test_dead_beyond_a_gateway_that_answers(preferred: Lab, tmp_path: Path) -> N
     lab.clear()
     wait_active(lab, "cable")
     assert fetch(lab) == link(lab.status(), "cable")["address"]
+
+
+@pytest.fixture
+def delegation(preferred: Lab, tmp_path: Path) -> Iterator[Delegation]:
+    """The cable's provider has IPv6, until the end of the test."""
+    made = Delegation(preferred.world.internet, "br-wan", tmp_path / "provider")
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def test_the_cable_brings_ipv6_to_the_lan_and_nothing_in(
+    preferred: Lab, delegation: Delegation
+) -> None:
+    """A real DHCPv6 server delegates a prefix, which the modem's provider has none of."""
+    lab = preferred
+    wait_active(lab, "cable")
+    delegation.advertise()
+    delegation.delegate(PREFIX, link_local(lab.wan_mac))
+    wait_until(lambda: bool(addresses6(lab)), PATIENCE_S, "A-box has an address of IPv6", 1.0)
+    (mine,) = addresses6(lab)
+    assert mine in IPv6Network(f"{PREFIX}/56")
+    wait_until(lambda: reaches6(lab) == str(mine), PATIENCE_S, "A-box reaches the Internet", 1.0)
+    closed6(lab, mine)
+    status = link(lab.status(), "cable")
+    assert IPv6Network(status["prefix6"]).subnet_of(IPv6Network(f"{PREFIX}/56"))
+    lab.connect_ethernet(False)
+    wait_active(lab, "modem1")
+    wait_until(lambda: not addresses6(lab), PATIENCE_S, "the prefix is left with its uplink", 1.0)
+    lab.connect_ethernet()
+    wait_active(lab, "cable")
 
 
 def test_the_adapter_is_pulled_and_plugged_in(preferred: Lab, tmp_path: Path) -> None:
