@@ -185,7 +185,7 @@ def compare(work: Work, old: Facts, now: Facts, acknowledged: bool) -> str:
     same = (now.config, now.password) == (old.config, old.password)
     if old.machine_id and now.machine_id != old.machine_id:
         raise Broken("the identity is lost")
-    if not set(old.events) <= set(now.events):
+    if not set(old.events) <= set(now.events) and not (erases(work) and work.is_new(now)):
         raise Broken("events are lost that were on the card")
     if work.name in (FIRST, AGAIN, "update"):
         if not same:
@@ -202,6 +202,11 @@ def compare(work: Work, old: Facts, now: Facts, acknowledged: bool) -> str:
     if acknowledged:
         raise Broken("older than acknowledged")
     return "old"
+
+
+def erases(work: Work) -> bool:
+    """Whether the history goes with it."""
+    return work.name == "factory reset"
 
 
 def kills(

@@ -30,7 +30,14 @@ TEST_S = 1800  # the first test's time includes the boot; emulation is slow
 JOURNAL_S = 300.0
 MODULES = {  # of each group but the largest
     "own": {"test_update", "test_update_broken"},  # these boot labs of their own
-    "uplinks": {"test_demand", "test_dialin", "test_failover", "test_hours", "test_mobile"},
+    "uplinks": {
+        "test_demand",
+        "test_dialin",
+        "test_failover",
+        "test_hours",
+        "test_ladder",
+        "test_mobile",
+    },
 }
 REST = "router"
 GROUPS = ("own", REST, "uplinks")  # a worker that is through with its own takes the last

@@ -287,6 +287,8 @@ def before() -> Facts:
     ("update", {"config": "minutes = 2"}, False, "Broken: configuration or password"),
     ("update", {"machine_id": "other"}, False, "Broken: the identity"),
     ("update", {"events": (2,)}, False, "Broken: events"),
+    ("factory reset", {"events": (3,), "config": "minutes = 2"}, True, "new"),
+    ("factory reset", {"events": (3,)}, False, "Broken: events"),
 ])  # fmt: skip
 def test_what_a_kill_may_leave(
     before: Facts, during: str, change: dict[str, object], acknowledged: bool, outcome: str
