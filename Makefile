@@ -43,7 +43,7 @@ browser: packages venv ## the admin page in a real browser
 system: packages venv image ## tests of the booted image (root)
 	$(SUDO) $(PYTEST) tests/system -v -n 2 -m "not long" --image $(IMAGE)
 
-long: packages venv image ## broken updates, a broken card, the key on the modem's UART (root; half an hour)
+long: packages venv image ## broken updates, a broken card, the key on the modem's UART, the USB port's power (root; 45 min)
 	$(SUDO) $(PYTEST) tests/system -v -m long --image $(IMAGE)
 
 image: packages venv ## build the SD-card image: build/masqgate.img
