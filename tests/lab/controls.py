@@ -8,7 +8,7 @@ from .at import Result
 from .isp import Isp, IspCall
 from .modem import Modem
 from .modem_core import ModemFaults, ModemState
-from .ports import PtyPort
+from .ports import Port, PtyPort
 from .ppp_peer import Phase
 from .runner import Runner, wait_until
 from .second_port import SecondPort
@@ -89,10 +89,7 @@ class ModemControl:
 
     def replug(self) -> None:
         """The adapter vanishes and comes back under another name (on a pty only)."""
-        port = self._modem._port
-        if not isinstance(port, PtyPort):
-            raise ValueError("only a modem on a pty can be replugged")
-        self._runner.call(port.replug)
+        _replug(self._runner, self._modem._port)
 
     def wait_online(self, timeout_s: float = 30.0) -> None:
         """Wait for a call to be up; TimeoutError otherwise."""
@@ -126,10 +123,13 @@ class SecondPortControl:
 
     def replug(self) -> None:
         """The port vanishes and comes back under another number, with the same link."""
-        port = self._second.port
-        if not isinstance(port, PtyPort):
-            raise ValueError("only a port that is a pty can be replugged")
-        self._runner.call(port.replug)
+        _replug(self._runner, self._second.port)
+
+
+def _replug(runner: Runner, port: Port) -> None:
+    if not isinstance(port, PtyPort):
+        raise ValueError("only a port that is a pty can be replugged")
+    runner.call(port.replug)
 
 
 class IspControl:
